@@ -1,0 +1,87 @@
+"""The error tree: every error says what the reader should do next. Pure."""
+
+from typing import ClassVar
+
+
+class TracerError(Exception):
+    """Anything this product raises on purpose."""
+
+    fix: ClassVar[str] = "Report this with the command you ran."
+
+    def __init__(self, message: str, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = fix if fix is not None else self.fix
+
+    def line(self) -> str:
+        """The one line that people see: what is wrong, then what to do."""
+        return f"{self}. {self.remedy}"
+
+
+class OperatorError(TracerError):
+    """Something only a person can put right; exit code 2."""
+
+
+class Retryable(TracerError):
+    """A node or network fault that may pass: the follower waits and asks again."""
+
+    fix = "Nothing to do if it passes; check the node if it stays."
+
+
+class Alarm(TracerError):
+    """The chain or the node contradicts what is stored: that chain halts and nothing is changed."""
+
+
+class BadConfig(OperatorError):
+    """The configuration or a case file has a key, type or value that cannot be used."""
+
+    fix = "Correct the key named above. Nothing was written."
+
+
+class WrongNetwork(OperatorError):
+    """The node's genesis block or chain id is not the one the configuration or the store names."""
+
+    fix = "Point `rpc_url` at a node of the configured network, or correct `network`. Nothing was written."
+
+
+class StoreLocked(OperatorError):
+    """Another daemon owns the store."""
+
+    fix = "Stop the other tracerd, or give this one its own store with `--store`."
+
+
+class StoreUnusable(OperatorError):
+    """The store is missing, newer than this program, or not one of ours."""
+
+    fix = "Check the path given with `--store`; `tracerd sync` creates a new store."
+
+
+class CaseRefused(OperatorError):
+    """A case cannot be imported as it stands."""
+
+    fix = "Correct the case file and import it again. Nothing was written."
+
+
+class NodeLacks(OperatorError):
+    """The node is reachable but cannot answer something the configuration needs."""
+
+    fix = "Give the node what it lacks, or point `rpc_url` at one that has it."
+
+
+class NodeUnavailable(Retryable):
+    """The node does not answer, is warming up, or answered out of protocol."""
+
+
+class NodeMissing(Retryable):
+    """The node says that it does not have the block, transaction or state asked for (now)."""
+
+
+class FinalityBroken(Alarm):
+    """The node shows another block at or below the height that is final here."""
+
+    fix = "Compare the node with a second one; this chain stays halted until an operator has settled it."
+
+
+class Inconsistent(Alarm):
+    """The node's answers contradict each other or the rules they must obey."""
+
+    fix = "Compare the node with a second one; nothing of this block was stored."

@@ -1,0 +1,1 @@
+"""Everything that talks to nodes: one follower per chain, one folder per chain family."""

@@ -1,0 +1,112 @@
+"""The seam: all that the follower asks of a chain family.
+
+A family is one folder that offers a `Node` (I/O) and a `Scanner` (pure) and is named in `watchers.families`.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
+
+Raw = TypeVar("Raw")
+"""A block as the family's node delivers it, opaque to the follower."""
+
+Draft = TypeVar("Draft")
+"""A scanned block that may still lack answers from the node, opaque to the follower."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """What the node says about itself and our tip, asked together.
+
+    best: the node's best block.
+    hash_at_tip: the node's active-chain block hash at our tip's height; None if its chain is shorter.
+    above: the node's active-chain block at our tip's height + 1; None if there is none yet.
+    tip_invalid: the node positively rejects our tip (Bitcoin: `getchaintips` lists it as invalid).
+    safe, finalized: heights of the node's own tags (Ethereum); None on chains without them.
+    """
+
+    best: BlockRef
+    hash_at_tip: Hash | None
+    above: BlockRef | None
+    tip_invalid: bool = False
+    safe: int | None = None
+    finalized: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """An unspent output of interest: who holds it and its amount in satoshi."""
+
+    holder: Holder
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something the node cannot do that is needed, and the remedy; what `tracerd check` prints."""
+
+    what: str
+    remedy: str
+
+
+class Scanner(Protocol, Generic[Raw, Draft]):
+    """Pure: finds what a block says about the interest it holds, in chain order.
+
+    The interest is held in memory and changed only by `watch`, `remember` and `forget`; a scan changes nothing.
+    """
+
+    def watch(self, holders: Iterable[Holder]) -> None:
+        """Be interested in these holders from now on."""
+
+    def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
+        """Be interested in the spending of these coins (UTXO chains; account families ignore it)."""
+
+    def forget(self, points: Iterable[Outpoint]) -> None:
+        """Stop being interested in these coins: spent, or no longer followed. Unknown points are ignored."""
+
+    def forget_all(self) -> None:
+        """Forget every remembered coin (watched holders stay)."""
+
+    def scan(self, raw: Raw) -> Draft:
+        """Find the hits of one block. Coins created earlier in the block are visible to later transactions."""
+
+    def complete(self, draft: Draft, answers: object) -> BlockFacts:
+        """Turn a draft and the node's answers (None if it had no questions) into facts."""
+
+
+class Node(Protocol, Generic[Raw, Draft]):
+    """One node of one network. Every method raises `NodeUnavailable`, `NodeMissing` or `Inconsistent`."""
+
+    async def open(self) -> Hash:
+        """Connect, check the network and return the genesis hash; raises WrongNetwork."""
+
+    async def close(self) -> None:
+        """Release connections. Idempotent."""
+
+    async def view(self, tip: BlockRef) -> NodeView:
+        """Answer for the node's best block and our tip."""
+
+    async def ref_at(self, height: int) -> BlockRef | None:
+        """The active-chain block at a height; None above the tip."""
+
+    async def block(self, ref: BlockRef) -> Raw:
+        """Fetch one block *by hash*."""
+
+    def blocks(self, after: BlockRef, upto: int) -> AsyncIterator[tuple[BlockRef, Raw]]:
+        """Stream active-chain blocks after `after` up to height `upto`, in order, prefetching a few requests ahead.
+
+        Ends early, without error, when the node's chain no longer links to what was streamed.
+        """
+
+    async def answer(self, draft: Draft) -> object:
+        """Answer the questions of a draft; None if it has none."""
+
+    async def balances(
+        self, ref: BlockRef, holders: Sequence[Holder], assets: Sequence[Asset]
+    ) -> dict[tuple[Holder, AssetId], int]:
+        """Balances after a block, by its hash (account chains); raises NodeMissing if the state is gone."""
+
+    async def lacks(self, oldest: int) -> list[Lack]:
+        """What this node lacks to answer for blocks, state and traces from height `oldest` on."""

@@ -1,0 +1,2 @@
+"""The one checked JSON-RPC transport, used under web3, bitcoinrpc and the followers."""
+
