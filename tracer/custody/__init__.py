@@ -1,0 +1,1 @@
+"""Custody: what a case declares, and what the chain is held against."""
