@@ -116,7 +116,7 @@ def test_anvil_reorg_keeps_the_height_and_drops_the_payment(anvil: Anvil) -> Non
     payer, payee = anvil.accounts[:2]
     before = anvil.rpc("eth_getBalance", payee, "latest")
     old = anvil.mine(2)
-    anvil.rpc("eth_sendTransaction", {"from": payer, "to": payee, "value": "0x10"})
+    anvil.transact({"from": payer, "to": payee, "value": "0x10"})
     new = anvil.reorg(2)
     assert anvil.height() == 3
     assert anvil.hashes(1, 1) == old[:1]
@@ -145,7 +145,7 @@ def test_anvil_snapshot_and_rollback_take_blocks_away(anvil: Anvil) -> None:
 
 def test_anvil_keeps_blocks_traces_and_old_balances_over_restart(anvil: Anvil) -> None:
     payer, payee = anvil.accounts[:2]
-    tx = anvil.rpc("eth_sendTransaction", {"from": payer, "to": payee, "value": "0x10"})
+    tx = anvil.transact({"from": payer, "to": payee, "value": "0x10"})["transactionHash"]
     hashes = anvil.mine(3)
     questions = [
         ("trace_block", ("0x1",)),
