@@ -1,7 +1,9 @@
 """Nodes are looked up in a fixed order, checked before use, and installed whole or not at all."""
 
+import hashlib
 import platform
 import re
+import tarfile
 import textwrap
 import threading
 from pathlib import Path
@@ -136,16 +138,31 @@ def test_two_at_once_install_once(machine: Path) -> None:
     assert cached(machine).exists()
 
 
-def test_a_release_that_differs_from_its_pin_is_refused(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (machine / "release").write_bytes(b"not what was pinned")
-    monkeypatch.setattr(install, "CORE_URL", (machine / "release").as_uri())
+@pytest.fixture
+def release(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A release tarball where the official one would be, for a machine that has a pin."""
+    content = executable(machine / "content", "Bitcoin Core daemon version v29.0.0")
+    with tarfile.open(machine / "release.tar.gz", "w:gz") as archive:
+        archive.add(content, f"bitcoin-{install.CORE_VERSION}/bin/bitcoind")
+    monkeypatch.setattr(install, "CORE_URL", (machine / "release.tar.gz").as_uri())
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return machine / "release.tar.gz"
+
+
+def test_a_release_that_differs_from_its_pin_is_refused(machine: Path, release: Path) -> None:
     with pytest.raises(UnpackError, match="SHA-256"):
         install._bitcoind_from_release(machine / "prefix", machine, silent)
     assert not (machine / "prefix").exists()
+
+
+def test_a_release_that_equals_its_pin_is_unpacked(
+    machine: Path, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(release.read_bytes()).hexdigest()
+    monkeypatch.setattr(install, "CORE_SHA256", {"x86_64": digest})
+    install._bitcoind_from_release(machine / "prefix", machine, silent)
+    assert install.complaint(install.BITCOIND, machine / "prefix/bin/bitcoind") is None
 
 
 def test_sources_of_both_styles_are_read() -> None:
