@@ -1,0 +1,1 @@
+"""The Bitcoin family: raw blocks in, movements of coins out."""
