@@ -1,0 +1,107 @@
+"""Judges legs and cases: a verdict with its claims, each with the lane that supports it. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tracer.chain import Marks
+from tracer.custody.case import LegKind
+from tracer.custody.ledger import Totals
+from tracer.matching import LegState
+from tracer.types import AssetId, Lane
+
+ATTESTED_KINDS = frozenset({LegKind.DEPOSIT, LegKind.RETURN})
+"""Legs that close only if somebody attested whose address the target is."""
+
+
+class Verdict(Enum):
+    """What can be said of a subject."""
+
+    SHOWN = "SHOWN"
+    CONTRADICTED = "CONTRADICTED"
+    NOT_SHOWN = "NOT_SHOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement a verdict rests on; refs name rows: movement:ID, block:ID, attestation:ID, entry places."""
+
+    what: str
+    lane: Lane
+    refs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, why, and the claims it rests on; `lane` is the weakest of them."""
+
+    verdict: Verdict
+    reason: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def lane(self) -> Lane:
+        """The weakest lane of the claims; REPORTED where there is none."""
+        return max((claim.lane for claim in self.claims), default=Lane.REPORTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """An attestation of a leg's target address, with inclusive instants."""
+
+    id: int
+    valid_from: int
+    valid_to: int | None
+
+    def covers(self, time: int) -> bool:
+        """Whether it was valid at an instant."""
+        return self.valid_from <= time and (self.valid_to is None or time <= self.valid_to)
+
+
+def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[Attested, ...]) -> Judgement:
+    """Judge one leg at a tip: what arrived, whether on time, as planned, confirmed, and to whose address."""
+    plan = leg.plan
+    overdue = plan.deadline is not None and tip_time > plan.deadline
+    claims = [Claim("movement", Lane.REPORTED, tuple(f"movement:{a.movement_id}" for a in leg.arrivals))]
+    if not leg.arrivals:
+        if overdue:
+            return Judgement(Verdict.CONTRADICTED, "late: nothing arrived by the deadline", ())
+        reason = "voided by reorg: its transaction left the chain" if leg.voided else "nothing arrived yet"
+        return Judgement(Verdict.NOT_SHOWN, reason, ())
+    problem = contradiction(leg, overdue)
+    if problem:
+        return Judgement(Verdict.CONTRADICTED, problem, tuple(claims))
+    if not leg.complete:
+        return Judgement(Verdict.NOT_SHOWN, "part of the amount has arrived", tuple(claims))
+    newest = max(arrival.height for arrival in leg.arrivals)
+    if newest > marks.confirmed:
+        return Judgement(Verdict.NOT_SHOWN, "arrived, not yet confirmed", tuple(claims))
+    if plan.kind in ATTESTED_KINDS:
+        valid = [a for a in attestations if all(a.covers(arrival.time) for arrival in leg.arrivals)]
+        if not valid:
+            return Judgement(Verdict.NOT_SHOWN, "no attestation of the target address was valid then", tuple(claims))
+        claims.append(Claim("target address", Lane.ATTESTED, (f"attestation:{valid[0].id}",)))
+    state = "final" if newest <= marks.final else "confirmed"
+    claims.append(Claim(state, Lane.REPORTED, tuple(f"block:{a.block_id}" for a in leg.arrivals)))
+    return Judgement(Verdict.SHOWN, f"arrived as planned, {state}", tuple(claims))
+
+
+def contradiction(leg: LegState, overdue: bool) -> str | None:
+    """Say what about a leg's arrivals goes against the plan; None if nothing does."""
+    plan = leg.plan
+    if leg.arrived > plan.amount + plan.tolerance:
+        return "excess: more arrived than planned"
+    if leg.fees > plan.max_fee:
+        return "fee: more was paid than the leg allows"
+    if overdue and not leg.complete:
+        return "shortfall: less than planned had arrived by the deadline"
+    if plan.deadline is not None and any(arrival.time > plan.deadline for arrival in leg.arrivals):
+        return "late: part of the amount arrived after the deadline"
+    return None
+
+
+def judge_conservation(asset: AssetId, totals: Totals) -> Judgement:
+    """Judge a case's asset: nothing leaked exactly if unexplained is 0."""
+    claim = Claim(f"ledger of {asset}", Lane.REPORTED, ("ledger",))
+    if totals.unexplained:
+        return Judgement(Verdict.CONTRADICTED, "value left custody that no leg explains", (claim,))
+    return Judgement(Verdict.SHOWN, "every base unit is explained", (claim,))

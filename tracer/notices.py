@@ -1,0 +1,101 @@
+"""What a person must be told about a transaction of a case: the alerts of the custody rules. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tracer.book import Flow, Numbered
+from tracer.custody.ledger import Entry, Place
+from tracer.matching import Match
+from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
+from tracer.units import format_units
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An alert to be stored with the block that caused it."""
+
+    rule: str
+    severity: str
+    message: str
+    case_id: int | None = None
+    leg_id: int | None = None
+    tx_id: int | None = None
+
+
+def about_postings(
+    case_id: int,
+    tx_id: int,
+    flow: Flow,
+    entries: Sequence[Entry],
+    matches: Sequence[Match],
+    assets: Mapping[AssetId, Asset],
+    show: Callable[[Holder], str],
+) -> list[Notice]:
+    """LEG-1: a debit outside an approved leg. LEG-2: a credit outside a leg. LEG-5: excess."""
+
+    def money(entry: Entry) -> str:
+        asset = assets[entry.asset]
+        return f"{format_units(entry.amount, asset.decimals)} {asset.symbol}"
+
+    notices: list[Notice] = []
+    for entry in entries:
+        where = f" to {show(entry.holder)}" if entry.holder is not None else ""
+        if entry.place is Place.UNEXPLAINED:
+            notices.append(
+                Notice(
+                    "LEG-1",
+                    "CRITICAL",
+                    f"{money(entry)} left custody{where}: {entry.reason}",
+                    case_id,
+                    entry.leg_id,
+                    tx_id,
+                )
+            )
+        elif entry.place is Place.INTERNAL and entry.leg_id is None:
+            notices.append(
+                Notice(
+                    "LEG-1",
+                    "CRITICAL",
+                    f"{money(entry)} moved within custody{where} outside a leg",
+                    case_id,
+                    None,
+                    tx_id,
+                )
+            )
+        elif entry.place is Place.CREDIT and entry.leg_id is None:
+            notices.append(
+                Notice("LEG-2", "INFO", f"{money(entry)} arrived{where}: {entry.reason}", case_id, None, tx_id)
+            )
+    return notices
+
+
+def about_decoys(
+    tx_id: int,
+    moves: Sequence[Numbered],
+    roles: Mapping[int, Mapping[Holder, Role]],
+    assets: Mapping[AssetId, Asset],
+    show: Callable[[Holder], str],
+) -> list[Notice]:
+    """LEG-3: a token event names a watched holder without moving anything that counts."""
+    notices: list[Notice] = []
+    for move in (numbered.movement for numbered in moves):
+        if move.kind is not Kind.LOG:
+            continue
+        kind = assets[move.asset].kind
+        if kind is AssetKind.LISTED and move.amount:
+            continue
+        what = "zero-value transfer" if kind is AssetKind.LISTED else f"event of {kind.value} token {move.asset}"
+        for case_id, case_roles in roles.items():
+            named = dict.fromkeys(h for h in (move.source, move.target) if h is not None and h in case_roles)
+            notices += [
+                Notice(
+                    "LEG-3",
+                    "HIGH",
+                    f"{what} names {show(holder)}; nothing that counts moved",
+                    case_id,
+                    None,
+                    tx_id,
+                )
+                for holder in named
+            ]
+    return notices

@@ -1,0 +1,1 @@
+"""The store: tables, migrations, views, the single writer, and read-only connections."""

@@ -1,0 +1,427 @@
+"""The store's tables: what is kept, under which identity; analysts read the views over them, never these.
+
+Blocks, transactions and holders have integer surrogates behind unique natural keys; no row is ever deleted. A row that
+belongs to a block is true as long as that block is canonical: a reorg flips `block.canonical` and nothing else.
+"""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Dialect, Index, MetaData, Numeric, String, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SQLModel.metadata.naming_convention = NAMING
+METADATA: MetaData = SQLModel.metadata
+
+
+class Amount(TypeDecorator[int]):
+    """A whole number of base units up to 2^256-1: canonical decimal text in SQLite, NUMERIC(78,0) in PostgreSQL."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect):  # type: ignore[no-untyped-def]
+        return dialect.type_descriptor(Numeric(78, 0) if dialect.name == "postgresql" else String())
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> object:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return str(value)
+
+    def process_result_value(self, value: object, dialect: Dialect) -> int | None:
+        return None if value is None else int(str(value))
+
+
+def units() -> Column[int]:
+    """A required amount column."""
+    return Column(Amount, nullable=False)
+
+
+class Chain(SQLModel, table=True):
+    """A chain that is followed; `genesis` is what the node showed at first contact."""
+
+    __tablename__ = "chain"
+    id: int | None = Field(default=None, primary_key=True)
+    caip2: str = Field(unique=True)
+    name: str = Field(unique=True)
+    family: str
+    genesis: bytes
+
+
+class AssetRow(SQLModel, table=True):
+    """An asset; `kind` is native, listed, unlisted or nft."""
+
+    __tablename__ = "asset"
+    id: int | None = Field(default=None, primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    caip19: str = Field(unique=True)
+    symbol: str
+    decimals: int
+    kind: str
+
+
+class Block(SQLModel, table=True):
+    """A block that was connected; `header` is kept where the block has hits."""
+
+    __tablename__ = "block"
+    __table_args__ = (
+        Index("uq_block_chain_id_hash", "chain_id", "hash", unique=True),
+        Index("ix_block_chain_id_height", "chain_id", "height"),
+    )
+    id: int = Field(primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    height: int = Field(sa_type=BigInteger)
+    hash: bytes
+    parent: bytes
+    time: int = Field(sa_type=BigInteger)
+    header: bytes | None = None
+    canonical: bool = True
+
+
+class Tx(SQLModel, table=True):
+    """A transaction with hits, as raw bytes."""
+
+    __tablename__ = "tx"
+    __table_args__ = (
+        Index("uq_tx_block_id_position", "block_id", "position", unique=True),
+        Index("ix_tx_txid", "txid"),
+    )
+    id: int = Field(primary_key=True)
+    block_id: int = Field(foreign_key="block.id")
+    position: int
+    txid: bytes
+    raw: bytes
+
+
+class HolderRow(SQLModel, table=True):
+    """Who owns value: a script pubkey or a 20-byte account; `address` is its text, null where it has none."""
+
+    __tablename__ = "holder"
+    __table_args__ = (Index("uq_holder_chain_id_key", "chain_id", "key", unique=True),)
+    id: int = Field(primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    key: bytes
+    address: str | None = None
+
+
+class MovementRow(SQLModel, table=True):
+    """A fact: value that moved. `spends_id` is the OUT row consumed, null for coins never stored (then `outpoint`)."""
+
+    __tablename__ = "movement"
+    __table_args__ = (
+        Index("uq_movement_identity", "block_id", "kind", text("coalesce(tx_id, 0)"), "idx", unique=True),
+        Index("ix_movement_source_id", "source_id", sqlite_where=text("source_id IS NOT NULL")),
+        Index("ix_movement_target_id", "target_id", sqlite_where=text("target_id IS NOT NULL")),
+        Index("ix_movement_spends_id", "spends_id", sqlite_where=text("spends_id IS NOT NULL")),
+    )
+    id: int = Field(primary_key=True)
+    block_id: int = Field(foreign_key="block.id")
+    kind: int
+    tx_id: int | None = Field(default=None, foreign_key="tx.id")
+    idx: int
+    asset_id: int = Field(foreign_key="asset.id")
+    amount: int = Field(sa_column=units())
+    source_id: int | None = Field(default=None, foreign_key="holder.id")
+    target_id: int | None = Field(default=None, foreign_key="holder.id")
+    spends_id: int | None = Field(default=None, foreign_key="movement.id")
+    outpoint: bytes | None = None
+
+
+class CaseRow(SQLModel, table=True):
+    """A case."""
+
+    __tablename__ = "cases"
+    id: int | None = Field(default=None, primary_key=True)
+    ref: str = Field(unique=True)
+    title: str
+    preset: str
+    source_sha256: bytes
+
+
+class SeizureRow(SQLModel, table=True):
+    """The height B0 per case and chain after which seized balances are counted."""
+
+    __tablename__ = "seizure"
+    case_id: int = Field(primary_key=True, foreign_key="cases.id")
+    chain_id: int = Field(primary_key=True, foreign_key="chain.id")
+    height: int = Field(sa_type=BigInteger)
+
+
+class InstitutionRow(SQLModel, table=True):
+    """A body that plays a part in a case."""
+
+    __tablename__ = "institution"
+    __table_args__ = (Index("uq_institution_case_id_ref", "case_id", "ref", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    name: str
+    part: str
+
+
+class DocumentRow(SQLModel, table=True):
+    """A filed document, by hash."""
+
+    __tablename__ = "document"
+    __table_args__ = (Index("uq_document_case_id_ref", "case_id", "ref", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    title: str
+    sha256: bytes
+
+
+class WatchRow(SQLModel, table=True):
+    """Interest of a case in a holder; `outpoints` (36 bytes each, joined) restricts what counts as seized."""
+
+    __tablename__ = "watch"
+    __table_args__ = (
+        Index("uq_watch_case_id_ref", "case_id", "ref", unique=True),
+        Index("ix_watch_holder_id", "holder_id"),
+    )
+    id: int = Field(primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    holder_id: int = Field(foreign_key="holder.id")
+    ref: str
+    role: str
+    institution_id: int | None = Field(default=None, foreign_key="institution.id")
+    birth: int = Field(sa_type=BigInteger)
+    outpoints: bytes | None = None
+
+
+class AttestationRow(SQLModel, table=True):
+    """An institution's filed statement that a watched address is its own."""
+
+    __tablename__ = "attestation"
+    id: int | None = Field(default=None, primary_key=True)
+    watch_id: int = Field(foreign_key="watch.id", index=True)
+    institution_id: int = Field(foreign_key="institution.id")
+    document_id: int = Field(foreign_key="document.id")
+    valid_from: int = Field(sa_type=BigInteger)
+    valid_to: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class LegRow(SQLModel, table=True):
+    """A planned transfer."""
+
+    __tablename__ = "leg"
+    __table_args__ = (Index("uq_leg_case_id_ref", "case_id", "ref", unique=True),)
+    id: int = Field(primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    kind: str
+    asset_id: int = Field(foreign_key="asset.id")
+    target_id: int = Field(foreign_key="watch.id")
+    amount: int = Field(sa_column=units())
+    tolerance: int = Field(sa_column=units())
+    max_fee: int = Field(sa_column=units())
+    not_before: int | None = Field(default=None, sa_type=BigInteger)
+    deadline: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class LegSourceRow(SQLModel, table=True):
+    """A watch that a leg may debit."""
+
+    __tablename__ = "leg_source"
+    leg_id: int = Field(primary_key=True, foreign_key="leg.id")
+    watch_id: int = Field(primary_key=True, foreign_key="watch.id")
+
+
+class EntryRow(SQLModel, table=True):
+    """A posting of the conservation ledger: where a case's value came from, or went, in one transaction.
+
+    place: seized | credit | internal | change | delivered | refund | fee | unexplained; `reason` tells more. On UTXO
+    chains a coin counts as held by the case exactly if a posting that keeps value names its OUT row.
+    """
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        Index("ix_entry_case_id_block_id", "case_id", "block_id"),
+        Index("ix_entry_leg_id", "leg_id", sqlite_where=text("leg_id IS NOT NULL")),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    block_id: int = Field(foreign_key="block.id")
+    tx_id: int | None = Field(default=None, foreign_key="tx.id")
+    movement_id: int | None = Field(default=None, foreign_key="movement.id")
+    holder_id: int | None = Field(default=None, foreign_key="holder.id")
+    asset_id: int = Field(foreign_key="asset.id")
+    leg_id: int | None = Field(default=None, foreign_key="leg.id")
+    place: str
+    reason: str
+    amount: int = Field(sa_column=units())
+
+
+class HeldRow(SQLModel, table=True):
+    """What a case holds at a holder after a block that changed it."""
+
+    __tablename__ = "held"
+    case_id: int = Field(primary_key=True, foreign_key="cases.id")
+    holder_id: int = Field(primary_key=True, foreign_key="holder.id")
+    asset_id: int = Field(primary_key=True, foreign_key="asset.id")
+    block_id: int = Field(primary_key=True, foreign_key="block.id")
+    amount: int = Field(sa_column=units())
+
+
+class LedgerRow(SQLModel, table=True):
+    """The conservation equation of a case and asset after a block that touched it.
+
+    seized + credits == held + delivered + fees + unexplained, exactly.
+    """
+
+    __tablename__ = "ledger"
+    case_id: int = Field(primary_key=True, foreign_key="cases.id")
+    asset_id: int = Field(primary_key=True, foreign_key="asset.id")
+    block_id: int = Field(primary_key=True, foreign_key="block.id")
+    seized: int = Field(sa_column=units())
+    credits: int = Field(sa_column=units())
+    held: int = Field(sa_column=units())
+    delivered: int = Field(sa_column=units())
+    fees: int = Field(sa_column=units())
+    unexplained: int = Field(sa_column=units())
+
+
+class PolicyRow(SQLModel, table=True):
+    """A confirmation and finality policy, by content; verdicts keep the one they were given under."""
+
+    __tablename__ = "policy"
+    id: int | None = Field(default=None, primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    confirmed: str
+    final: str
+
+
+class VerdictRow(SQLModel, table=True):
+    """What was judged of a subject when `block_id` was the tip; the latest on the canonical chain stands."""
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        CheckConstraint("verdict IN ('SHOWN', 'CONTRADICTED', 'NOT_SHOWN')", name="verdict"),
+        Index("ix_verdict_subject", "case_id", "leg_id", "asset_id"),
+        Index("ix_verdict_block_id", "block_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    leg_id: int | None = Field(default=None, foreign_key="leg.id")
+    asset_id: int = Field(foreign_key="asset.id")
+    block_id: int = Field(foreign_key="block.id")
+    policy_id: int = Field(foreign_key="policy.id")
+    verdict: str
+    reason: str
+    lane: str
+    claims: str
+
+
+class AlertRow(SQLModel, table=True):
+    """Something that a person must see; `block_id` is null for faults of a node or the daemon."""
+
+    __tablename__ = "alert"
+    __table_args__ = (Index("ix_alert_block_id", "block_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    at: int = Field(sa_type=BigInteger)
+    rule: str
+    severity: str
+    chain_id: int = Field(foreign_key="chain.id")
+    block_id: int | None = Field(default=None, foreign_key="block.id")
+    case_id: int | None = Field(default=None, foreign_key="cases.id")
+    leg_id: int | None = Field(default=None, foreign_key="leg.id")
+    tx_id: int | None = Field(default=None, foreign_key="tx.id")
+    message: str
+
+
+class TraceRunRow(SQLModel, table=True):
+    """A trace of one case on one chain, registered before it is computed."""
+
+    __tablename__ = "trace_run"
+    __table_args__ = (Index("uq_trace_run_case_id_chain_id_method", "case_id", "chain_id", "method", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    chain_id: int = Field(foreign_key="chain.id")
+    method: str
+    fee_policy: str
+    engine: str
+
+
+class TraceLabelRow(SQLModel, table=True):
+    """A seized coin that is followed; `ordinal` is its place in the label order."""
+
+    __tablename__ = "trace_label"
+    __table_args__ = (
+        Index("uq_trace_label_case_id_movement_id_block_id", "case_id", "movement_id", "block_id", unique=True),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    block_id: int = Field(foreign_key="block.id")
+    ordinal: int
+    movement_id: int = Field(foreign_key="movement.id")
+
+
+class TraceEdgeRow(SQLModel, table=True):
+    """Traced value that went from a spent coin (IN row) into an output or fee row.
+
+    `seq` orders a coin's FIFO segments from its front; a null `ordinal` is clean value (FIFO only).
+    """
+
+    __tablename__ = "trace_edge"
+    __table_args__ = (
+        Index("uq_trace_edge_to_id_run_id_seq", "to_id", "run_id", "seq", unique=True),
+        Index("ix_trace_edge_from_id", "from_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="trace_run.id")
+    to_id: int = Field(foreign_key="movement.id")
+    seq: int
+    from_id: int = Field(foreign_key="movement.id")
+    ordinal: int | None = None
+    amount: int = Field(sa_column=units())
+
+
+class TraceCoinRow(SQLModel, table=True):
+    """How far a traced output is from custody, and why its trace stops there (null: it is followed)."""
+
+    __tablename__ = "trace_coin"
+    case_id: int = Field(primary_key=True, foreign_key="cases.id")
+    movement_id: int = Field(primary_key=True, foreign_key="movement.id")
+    hop: int
+    boundary: str | None = None
+
+
+class CoverageRow(SQLModel, table=True):
+    """Which heights were scanned for a chain's watched holders, up to which block, and what was checked."""
+
+    __tablename__ = "coverage"
+    id: int | None = Field(default=None, primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    watch_set: str
+    from_height: int = Field(sa_type=BigInteger)
+    to_height: int = Field(sa_type=BigInteger)
+    end_hash: bytes
+    checked: str
+
+
+class FollowerRow(SQLModel, table=True):
+    """Where following stands: the cursor, and the heights at and below which blocks are confirmed and final."""
+
+    __tablename__ = "follower"
+    chain_id: int = Field(primary_key=True, foreign_key="chain.id")
+    tip_id: int = Field(foreign_key="block.id")
+    confirmed_height: int = Field(sa_type=BigInteger)
+    final_height: int = Field(sa_type=BigInteger)
+    final_id: int | None = Field(default=None, foreign_key="block.id")
+
+
+class FollowerStatusRow(SQLModel, table=True):
+    """What the daemon last saw of a node; volatile, not evidence."""
+
+    __tablename__ = "follower_status"
+    chain_id: int = Field(primary_key=True, foreign_key="chain.id")
+    node_height: int | None = Field(default=None, sa_type=BigInteger)
+    node_hash: bytes | None = None
+    contacted_at: int = Field(sa_type=BigInteger)
+    state: str
+    message: str

@@ -1,0 +1,1 @@
+"""Tracing: how seized value spreads over transactions, by exact integer rules."""
