@@ -1,0 +1,1 @@
+"""The Ethereum family: accounts, value traces, Transfer logs and fees of one EVM chain."""
