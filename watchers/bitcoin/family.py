@@ -1,0 +1,100 @@
+"""What the Bitcoin family offers: its settings, its node and scanner, and how its holders are written."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder
+from watchers.bitcoin import address
+from watchers.family import ChainConfig, Family, FilePath
+from watchers.node import Node, Scanner
+from watchers.strict import Unfit
+
+Network = Literal["main", "test", "testnet4", "signet", "regtest"]
+
+_GENESIS: dict[Network, str] = {
+    "main": "000000000019d6689c085ae165831e93",
+    "test": "000000000933ea01ad0ee984209779ba",
+    "testnet4": "00000000da84f2bafbbc53dee25a72ae",
+    "signet": "00000008819873e925422c1ff0f99f7c",
+    "regtest": "0f9188f13cb7b2c71f2a335e3a4fc328",
+}
+"""The first 32 hex digits of each network's genesis hash, which is what CAIP-2 names a network by."""
+
+
+class BitcoinChain(ChainConfig):
+    """A bitcoind of one network. Test networks write slip44:0 too: the chain id tells them apart."""
+
+    family: Literal["bitcoin"] = Field(description='"bitcoin"')
+    network: Network = Field(description='one of "main", "test", "testnet4", "signet", "regtest"')
+    confirmed: int = Field(default=2, ge=1, description="a whole number >= 1")
+    final: int = Field(default=6, ge=1, description="a whole number >= 1")
+    rest: Literal["auto", "on", "off"] = Field(default="auto", description='"auto", "on" or "off"')
+    cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
+    user: str | None = Field(default=None, min_length=1, description="a user name")
+    password: SecretStr | None = Field(default=None, description="a password")
+    password_file: FilePath | None = Field(
+        default=None, description="the path of a file that holds the password"
+    )
+
+    @property
+    def id(self) -> ChainId:
+        """``bip122:`` and the first 32 hex digits of the genesis hash."""
+        return ChainId(f"bip122:{_GENESIS[self.network]}")
+
+    @property
+    def native(self) -> Asset:
+        """Bitcoin, in satoshi."""
+        return Asset(AssetId(f"{self.id}/slip44:0"), "BTC", 8, AssetKind.NATIVE)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.final < self.confirmed:
+            raise Unfit("final", f"expected a whole number >= confirmed ({self.confirmed}), got {self.final}")
+        if self.cookie_file is not None and (self.user is not None or self.password is not None):
+            raise Unfit("cookie_file", "cannot stand beside `user` and a password", "Keep one way to log in.")
+        if (self.user is None) != (self.password is None):
+            missing = "password_file" if self.password is None else "user"
+            raise Unfit(missing, "missing; a user and a password go together", "Give both, or neither.")
+        return self
+
+
+def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
+    from watchers.bitcoin.node import BitcoinNode
+    from watchers.bitcoin.scan import BitcoinScanner
+
+    node = BitcoinNode(
+        rpc_url=chain.rpc_url,
+        network=chain.network,
+        user=chain.user,
+        password=None if chain.password is None else chain.password.get_secret_value(),
+        cookie_file=chain.cookie_file,
+        rest={"auto": None, "on": True, "off": False}[chain.rest],
+        deadline_s=chain.deadline_s,
+        in_flight=chain.in_flight,
+    )
+    return node, BitcoinScanner(chain.native.id)
+
+
+def _parse_script(_: BitcoinChain, text: str) -> Holder:
+    if not text.isascii():
+        raise ValueError("is not hex")
+    script = bytes.fromhex(text)
+    if not 1 <= len(script) <= 10_000:
+        raise ValueError(f"has {len(script)} bytes, a script has 1 to 10,000")
+    return Holder(script)
+
+
+def _descriptor_scripts(chain: BitcoinChain, text: str, first: int, last: int) -> Sequence[Holder]:
+    return address.descriptor_scripts(text, first, last, chain.network)
+
+
+FAMILY = Family(
+    settings=BitcoinChain,
+    build=_build,
+    parse_holder=lambda chain, text: address.script_of(text, chain.network),
+    show_holder=lambda chain, holder: address.describe(holder, chain.network),
+    parse_script=_parse_script,
+    descriptor_scripts=_descriptor_scripts,
+)

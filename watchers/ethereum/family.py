@@ -1,0 +1,139 @@
+"""What the Ethereum family offers: its settings, its node and scanner, and how its holders are written."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash
+from watchers.ethereum.address import account_of, address_of
+from watchers.family import ChainConfig, Family, Follow
+from watchers.node import Node, Scanner
+from watchers.strict import Table, Unfit, show
+
+_TAGS = ("safe", "finalized")
+
+
+class AccountFollow(Follow):
+    """Account chains are followed to the first hop: an account's coins cannot be told apart."""
+
+    max_hops: int = Field(
+        default=1, ge=0, le=1, description="0 or 1 (account chains are followed to the first hop)"
+    )
+    min_amount: int = Field(default=0, ge=0, description="a whole number of base units >= 0")
+
+
+class Token(Table):
+    """An ERC-20 contract on the operator's allow-list."""
+
+    symbol: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.$+-]{0,31}$",
+        description='a symbol such as "USDT" (letters, digits, . $ + -)',
+    )
+    contract: str = Field(description="a contract address, 0x and 40 hex digits")
+    decimals: int = Field(ge=0, le=77, description="a whole number from 0 to 77")
+
+    @field_validator("contract")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        return address_of(account_of(text))
+
+
+class EthereumChain(ChainConfig):
+    """An execution node of one EVM chain."""
+
+    family: Literal["ethereum"] = Field(description='"ethereum"')
+    chain_id: int = Field(ge=1, lt=2**63, description="a whole number >= 1")
+    genesis: str | None = Field(
+        None, description="a block hash, 0x and 64 hex digits", pattern=r"^0x[0-9a-fA-F]{64}$"
+    )
+    confirmed: int | str = Field(default="safe", description='"safe", "finalized" or a whole number >= 1')
+    final: int | str = Field(default="finalized", description='"safe", "finalized" or a whole number >= 1')
+    traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
+    follow: AccountFollow = Field(default=AccountFollow(), description="a table")
+    token: tuple[Token, ...] = Field(default=(), strict=False, description="a list of tables")
+
+    @property
+    def id(self) -> ChainId:
+        """``eip155:`` and the chain id."""
+        return ChainId(f"eip155:{self.chain_id}")
+
+    @property
+    def native(self) -> Asset:
+        """Ether, in wei."""
+        return Asset(AssetId(f"{self.id}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
+
+    @property
+    def tokens(self) -> list[Asset]:
+        """The allow-list."""
+        return [
+            Asset(
+                AssetId(f"{self.id}/erc20:{token.contract.lower()}"),
+                token.symbol,
+                token.decimals,
+                AssetKind.LISTED,
+            )
+            for token in self.token
+        ]
+
+    @property
+    def assets(self) -> list[Asset]:
+        """Ether, then the listed tokens."""
+        return [self.native, *self.tokens]
+
+    @field_validator("confirmed", "final", mode="before")
+    @classmethod
+    def _is_rule(cls, rule: object) -> object:
+        number = isinstance(rule, int) and not isinstance(rule, bool) and rule >= 1
+        if not number and rule not in _TAGS:
+            raise ValueError(f'expected "safe", "finalized" or a whole number >= 1, got {show(rule)}')
+        return rule
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        confirmed, final = self.confirmed, self.final
+        if isinstance(confirmed, int) and isinstance(final, int):
+            if final < confirmed:
+                raise Unfit("final", f"expected a whole number >= confirmed ({confirmed}), got {final}")
+        elif isinstance(final, int) or (confirmed, final) == ("finalized", "safe"):
+            raise Unfit(
+                "final", f"may not be shallower than confirmed ({show(confirmed)}), got {show(final)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Self:
+        symbols, contracts = {self.native.symbol}, set[str]()
+        for token in self.token:
+            if token.symbol in symbols:
+                raise Unfit("token", f"the symbol {show(token.symbol)} is used twice on this chain")
+            if token.contract in contracts:
+                raise Unfit("token", f"the contract {token.contract} is listed twice")
+            symbols.add(token.symbol)
+            contracts.add(token.contract)
+        return self
+
+
+def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
+    from watchers.ethereum.node import EthereumNode
+    from watchers.ethereum.scan import EthereumScanner
+
+    node = EthereumNode(
+        rpc_url=chain.rpc_url,
+        chain_id=chain.chain_id,
+        genesis=None if chain.genesis is None else Hash(bytes.fromhex(chain.genesis[2:])),
+        tokens=chain.tokens,
+        deadline_s=chain.deadline_s,
+        in_flight=chain.in_flight,
+        traces=chain.traces,
+    )
+    return node, EthereumScanner(chain.id, chain.native, chain.tokens)
+
+
+FAMILY = Family(
+    settings=EthereumChain,
+    build=_build,
+    parse_holder=lambda _, text: account_of(text),
+    show_holder=lambda _, holder: address_of(holder),
+    parse_script=None,
+    descriptor_scripts=None,
+)

@@ -1,0 +1,123 @@
+"""What every chain family offers: its settings, its node and scanner, and how its holders are written."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+
+from tracer.chain import Policy
+from tracer.types import Asset, ChainId, Holder
+from watchers.node import Node, Scanner
+from watchers.strict import Table, Text, Unfit, show
+
+
+def anchored(text: str, base: Path) -> Path:
+    """Let relative paths of a file start from its folder `base`, those of the shell from where it stands."""
+    return (Path.cwd() if isinstance(text, Text) else base) / Path(text).expanduser()
+
+
+def _file_path(value: object, info: ValidationInfo) -> object:
+    if value == "":
+        raise ValueError('expected the path of a file, got ""')
+    return anchored(value, info.context["base"]) if isinstance(value, str) and info.context else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_file_path)]
+
+
+class Follow(Table):
+    """How far seized coins are followed beyond the watched holders; what is cut becomes a `budget` leaf."""
+
+    max_hops: int = Field(default=20, ge=0, description="a whole number >= 0")
+    min_amount: int = Field(default=546, ge=0, description="a whole number of base units >= 0")
+    max_live: int = Field(default=100_000, ge=0, description="a whole number >= 0")
+
+
+class ChainConfig(Table, ABC):
+    """One `[chain.NAME]` table: a node of one network, and what is asked of it.
+
+    confirmed, final: a number of confirmations (1 = in the tip) or a tag of the node.
+    deadline_s: for one answer of the node; behind_alert_s: how long a node may lag before an alert.
+    """
+
+    family: str = Field(description="the name of a chain family")
+    rpc_url: str = Field(description='the URL of the node, such as "http://127.0.0.1:8332"')
+    confirmed: int | str
+    final: int | str
+    follow: Follow = Field(default=Follow(), description="a table")
+    poll_s: float = Field(default=1.0, gt=0, le=3600, description="seconds > 0, at most 3600")
+    deadline_s: float = Field(default=30.0, gt=0, le=3600, description="seconds > 0, at most 3600")
+    behind_alert_s: float = Field(default=300.0, gt=0, description="seconds > 0")
+    in_flight: int = Field(default=4, ge=1, le=64, description="a whole number from 1 to 64")
+    _name: str = PrivateAttr("")
+
+    @property
+    def name(self) -> str:
+        """The NAME of the table `[chain.NAME]`."""
+        return self._name
+
+    def named(self, name: str) -> Self:
+        """Take the name of the table that this was read from."""
+        self._name = name
+        return self
+
+    @property
+    @abstractmethod
+    def id(self) -> ChainId:
+        """The chain's CAIP-2 id."""
+
+    @property
+    @abstractmethod
+    def native(self) -> Asset:
+        """The asset that fees are paid in."""
+
+    @property
+    def assets(self) -> list[Asset]:
+        """The native asset, then the listed tokens."""
+        return [self.native]
+
+    @property
+    def policy(self) -> Policy:
+        """When a block is confirmed and when it is final."""
+        return Policy(self.confirmed, self.final)
+
+    @field_validator("rpc_url")
+    @classmethod
+    def _is_url(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ValueError(f'expected a URL such as "http://127.0.0.1:8332", got {show(url)}')
+        if parts.username is not None or parts.password is not None:
+            raise Unfit(
+                "",
+                "holds a user or password",
+                "Write the URL without it and give `user` and `password_file`.",
+            )
+        return url
+
+
+C = TypeVar("C", bound=ChainConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[C]):
+    """One chain family. The functions that read text raise ValueError (or a TracerError) with the reason.
+
+    parse_script: reads a script in hex; None on chains whose holders are accounts.
+    descriptor_scripts: (chain, text, first, last) -> holders, `last` included; None: no descriptors.
+    """
+
+    settings: type[C]
+    build: Callable[[C], tuple[Node[Any, Any], Scanner[Any, Any]]]
+    parse_holder: Callable[[C, str], Holder]
+    show_holder: Callable[[C, Holder], str]
+    parse_script: Callable[[C, str], Holder] | None
+    descriptor_scripts: Callable[[C, str, int, int], Sequence[Holder]] | None
