@@ -233,6 +233,12 @@ def _long(raw: bytes, first: int, place: int) -> tuple[int, int]:
     return int.from_bytes(raw[place:after], "little"), after
 
 
+def compact_size(raw: bytes, place: int) -> tuple[int, int]:
+    """Read a CompactSize; returns the number and the byte after it. Raises IndexError at the end of `raw`."""
+    first = raw[place]
+    return _long(raw, first, place + 1) if first >= 0xFD else (first, place + 1)
+
+
 def _checked_header(raw: RawBlock) -> bytes:
     header = raw.data[:HEADER_BYTES]
     if len(header) < HEADER_BYTES or sha256(sha256(header).digest()).digest() != raw.ref.hash[::-1]:
