@@ -1,4 +1,4 @@
-"""How a case file becomes a case: every reference resolved, every address and amount read exactly, or one clear line."""
+"""How a case file becomes a case: references resolved, addresses and amounts read exactly."""
 
 import hashlib
 import re
@@ -40,7 +40,7 @@ def load_case(path: Path, config: Config) -> Case:
 def _read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
     try:
         body = path.read_bytes()
-        return tomllib.loads(body.decode()), hashlib.sha256(body).digest()
+        return tomllib.loads(body.decode("utf-8-sig")), hashlib.sha256(body).digest()
     except OSError as error:
         reason, fix = f"cannot be read: {error.strerror}", "Name an existing case file. Nothing was written."
     except UnicodeDecodeError:
@@ -77,18 +77,14 @@ def _bad(path: Sequence[Step], text: str, fix: str | None = None) -> Unreadable:
 def _known(path: Sequence[Step], name: str, known: Mapping[str, Any] | set[str], what: str) -> None:
     if name not in known:
         there = ", ".join(show(one) for one in list(known)[:8]) + (", ..." if len(known) > 8 else "")
-        raise _bad(
-            path, f"no {what} has the name {show(name)}; there is {there}" if known else f"there is no {what}"
-        )
+        raise _bad(path, f"no {what} has the name {show(name)}; there is {there}" if known else f"there is no {what}")
 
 
 def _refuse_same_ids(kind: str, ids: Sequence[str]) -> None:
     first: dict[str, int] = {}
     for place, ref in enumerate(ids):
         if ref in first:
-            raise _bad(
-                (kind, place, "id"), f"the same id as {kind}[{first[ref] + 1}]", "Give each its own id."
-            )
+            raise _bad((kind, place, "id"), f"the same id as {kind}[{first[ref] + 1}]", "Give each its own id.")
         first[ref] = place
 
 
@@ -139,7 +135,7 @@ class _Watched:
     watches: list[Watch] = field(default_factory=list)
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> first and end place in `watches`
     chains: dict[str, str] = field(default_factory=dict)  # id -> name of its chain
-    holders: dict[str, dict[Holder, int]] = field(default_factory=dict)  # name of chain -> place in `watches`
+    holders: dict[str, set[Holder]] = field(default_factory=dict)  # name of chain -> what is watched there
 
     def add(self, place: int, table: WatchTable) -> None:
         """Read one `[[watch]]`, which may stand for many scripts."""
@@ -150,15 +146,17 @@ class _Watched:
         chain = self.config.chain[table.chain]
         outpoints = _outpoints(at, table, families.family(chain.family))
         role, first = Role(table.role), len(self.watches)
-        seen = self.holders.setdefault(table.chain, {})
+        seen = self.holders.setdefault(table.chain, set())
         many = table.descriptor is not None or table.file is not None
         ref, birth, institution = table.id, table.birth, table.institution
         for number, holder in enumerate(_holders(at, table, chain, self.base)):
-            here = seen.setdefault(holder, len(self.watches))
-            if here != len(self.watches):
-                raise self._twice(at, chain, self.watches[here], holder, role)
+            if holder in seen:
+                raise self._twice(at, chain, holder, role)
+            seen.add(holder)
             one = f"{ref}/{number}" if many else ref
             self.watches.append(Watch(one, chain.id, holder, role, institution, birth, outpoints))
+        if first == len(self.watches):
+            raise _bad((*at, "file"), "names no address", "Remove the watch, or fill the file.")
         self.spans[ref], self.chains[ref] = (first, len(self.watches)), table.chain
 
     def refs(self, path: Sequence[Step], name: str) -> list[str]:
@@ -185,14 +183,11 @@ class _Watched:
         ref, _, number = name.partition("/")
         return self.watches[self.spans[ref][0] + int(number or 0)]
 
-    def _twice(
-        self, at: Sequence[Step], chain: ChainConfig, other: Watch, holder: Holder, role: Role
-    ) -> Unreadable:
+    def _twice(self, at: Sequence[Step], chain: ChainConfig, holder: Holder, role: Role) -> Unreadable:
+        other = next(one for one in self.watches if (one.holder, one.chain) == (holder, chain.id))
         roles = "" if other.role is role else f" with another role ({other.role.value}, here {role.value})"
         shown = families.show_holder(chain, holder)
-        return _bad(
-            at, f"{shown} is already watched as {show(other.ref)}{roles}", "Declare each holder once."
-        )
+        return _bad(at, f"{shown} is already watched as {show(other.ref)}{roles}", "Declare each holder once.")
 
 
 def _holders(at: Sequence[Step], table: WatchTable, chain: ChainConfig, base: Path) -> Iterator[Holder]:
@@ -224,9 +219,7 @@ def _reading(key: Sequence[Step], parse: Any, text: str) -> Holder:
     try:
         holder: Holder = parse(text)
     except (ValueError, TracerError) as error:
-        raise _bad(
-            key, one_line(error), "Copy it again from its source, and compare every character."
-        ) from error
+        raise _bad(key, one_line(error), "Copy it again from its source, and compare every character.") from error
     return holder
 
 
@@ -252,16 +245,15 @@ def _range(at: Sequence[Step], table: WatchTable) -> tuple[int, int]:
     return first, last
 
 
-def _file_holders(
-    key: Sequence[Step], path: Path, chain: ChainConfig, family: Family[Any]
-) -> Iterator[Holder]:
+def _file_holders(key: Sequence[Step], path: Path, chain: ChainConfig, family: Family[Any]) -> Iterator[Holder]:
     """Read one address or script in hex per line; empty lines and lines that begin with # are skipped."""
     parse, number = family.parse_holder, 0
     hexed = re.compile("(?:[0-9a-fA-F]{2})+").fullmatch if family.parse_script else None
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                text = line.strip()
+        with path.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                number += 1
+                text = line.strip(" \t\r\n")
                 if not text or text[0] == "#":
                     continue
                 yield Holder(bytes.fromhex(text)) if hexed and hexed(text) else parse(chain, text)
@@ -311,7 +303,7 @@ def _attestations(file: CaseFile, watched: _Watched) -> Iterator[Attestation]:
 def _leg(place: int, table: LegTable, watched: _Watched) -> Leg:
     at = ("leg", place)
     chain, asset = _asset((*at, "asset"), table.asset, watched.config)
-    for key, name in (("to", table.to), *((("from"), name) for name in table.sources)):
+    for key, name in (("to", table.to), *(("from", name) for name in table.sources)):
         ref = name.partition("/")[0]
         if watched.chains.get(ref, chain.name) != chain.name:
             text = f"{show(name)} is on chain {show(watched.chains[ref])}, the asset is on {show(chain.name)}"
@@ -321,14 +313,10 @@ def _leg(place: int, table: LegTable, watched: _Watched) -> Leg:
     for name in table.sources:
         sources.update(dict.fromkeys(watched.refs((*at, "from"), name)))
     if target.ref in sources:
-        raise _bad(
-            (*at, "to"), f"{show(target.ref)} is also a source of this leg", "A leg goes to somebody else."
-        )
+        raise _bad((*at, "to"), f"{show(target.ref)} is also a source of this leg", "A leg goes to somebody else.")
     kind = LegKind(table.kind)
     if kind in DELIVERING and target.role in HELD_ROLES:
-        text = (
-            f"{show(target.ref)} is held by the state (role {target.role.value}); {kind.value} leaves custody"
-        )
+        text = f"{show(target.ref)} is held by the state (role {target.role.value}); {kind.value} leaves custody"
         raise _bad((*at, "to"), text, "Name an exchange or refund watch, or use another kind.")
     if None not in (table.not_before, table.deadline) and (table.deadline or 0) < (table.not_before or 0):
         raise _bad((*at, "deadline"), "is before not_before")

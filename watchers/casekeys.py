@@ -130,12 +130,8 @@ class CaseFile(Table):
     """A whole case file."""
 
     case: CaseTable = Field(description="a [case] table")
-    institution: tuple[InstitutionTable, ...] = Field(
-        default=(), strict=False, description="[[institution]] tables"
-    )
+    institution: tuple[InstitutionTable, ...] = Field(default=(), strict=False, description="[[institution]] tables")
     document: tuple[DocumentTable, ...] = Field(default=(), strict=False, description="[[document]] tables")
     watch: tuple[WatchTable, ...] = Field(default=(), strict=False, description="[[watch]] tables")
-    attestation: tuple[AttestationTable, ...] = Field(
-        default=(), strict=False, description="[[attestation]] tables"
-    )
+    attestation: tuple[AttestationTable, ...] = Field(default=(), strict=False, description="[[attestation]] tables")
     leg: tuple[LegTable, ...] = Field(default=(), strict=False, description="[[leg]] tables")

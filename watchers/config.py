@@ -68,9 +68,7 @@ class StoreConfig(Table):
     url: Annotated[str, BeforeValidator(_store_url)] = Field(
         default="sqlite:///custody.db", repr=False, validate_default=True, description=_URL
     )
-    password_file: FilePath | None = Field(
-        default=None, description="the path of a file that holds the password"
-    )
+    password_file: FilePath | None = Field(default=None, description="the path of a file that holds the password")
 
     @property
     def path(self) -> Path | None:
@@ -127,7 +125,7 @@ def load_config(path: Path | None, environ: Mapping[str, str], overrides: Sequen
     base = Path.cwd() if path is None else path.absolute().parent
     layers = _Layers(_read_toml(path) if path else {}, path)
     try:
-        layers.refuse_passwords(f"the file {path}")
+        layers.refuse_passwords()
         layers.add_environment(environ)
         layers.add_flags(overrides)
         return _assemble(layers.table, base)
@@ -137,7 +135,7 @@ def load_config(path: Path | None, environ: Mapping[str, str], overrides: Sequen
 
 def _read_toml(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise BadConfig(
             f"{path}: cannot be read: {error.strerror}",
@@ -146,9 +144,7 @@ def _read_toml(path: Path) -> dict[str, object]:
     except UnicodeDecodeError as error:
         raise BadConfig(f"{path}: is not UTF-8 text", "Save it as UTF-8. Nothing was written.") from error
     except tomllib.TOMLDecodeError as error:
-        raise BadConfig(
-            f"{path}: is not TOML: {one_line(error)}", "Correct that line. Nothing was written."
-        ) from error
+        raise BadConfig(f"{path}: is not TOML: {one_line(error)}", "Correct that line. Nothing was written.") from error
 
 
 @dataclass(slots=True)
@@ -176,7 +172,7 @@ class _Layers:
                 )
             parts = tuple(key.strip().split("."))
             where = f"--set {key.strip()}"
-            if parts[-1] == "password" or (parts == ("store", "url") and _carries_password(value)):
+            if parts[-1] == "password" or (parts[-1] in ("url", "rpc_url") and _carries_password(value)):
                 raise BadConfig(
                     f"{'.'.join(parts)}: a password may not stand on the command line, for all to read",
                     "Give it by the environment or a `password_file`. Nothing was written.",
@@ -197,25 +193,16 @@ class _Layers:
             table = inner
         table[parts[-1]] = Text(value)
 
-    def refuse_passwords(self, where: str) -> None:
+    def refuse_passwords(self) -> None:
         """Refuse a password written in the file: it would be copied, committed and shown with it."""
-        fix = "Take it out and give `password_file`, or the environment variable"
         chains, store = self.table.get("chain"), self.table.get("store")
         for name, chain in chains.items() if isinstance(chains, Mapping) else ():
-            if isinstance(chain, Mapping) and "password" in chain:
-                variable = f"{PREFIX}CHAIN__{_plain(name).upper()}__PASSWORD"
-                raise Unreadable(
-                    Fault(
-                        ("chain", name, "password"),
-                        "a password may not stand in the file",
-                        f"{fix} {variable}.",
-                    )
-                )
-        url = store.get("url") if isinstance(store, Mapping) else None
-        if isinstance(url, str) and _carries_password(url):
-            raise Unreadable(
-                Fault(("store", "url"), "a password may not stand in the file", f"{fix} TRACERD_STORE_URL.")
-            )
+            for key in ("password", "rpc_url") if isinstance(chain, Mapping) else ():
+                value = chain.get(key)
+                if value is not None and (key == "password" or _carries_password(value)):
+                    raise _password_in_file("chain", name, key)
+        if isinstance(store, Mapping) and _carries_password(store.get("url")):
+            raise _password_in_file("store", "url")
 
     def bad(self, fault: Fault) -> BadConfig:
         origin = next((text for path, text in self.origins.items() if fault.path[: len(path)] == path), None)
@@ -233,9 +220,7 @@ def _assemble(table: Mapping[str, object], base: Path) -> Config:
     config = read(Config, {**table, "store": store, "chain": {}}, base=base)
     tables = table.get("chain", {})
     if not isinstance(tables, Mapping) or not tables:
-        text = (
-            f"expected tables named [chain.NAME], got {show(tables)}" if tables else "no chain is configured"
-        )
+        text = f"expected tables named [chain.NAME], got {show(tables)}" if tables else "no chain is configured"
         fix = "Add a [chain.NAME] table as in config.example.toml, or name a file with `--config`."
         raise Unreadable(Fault(("chain",), text, fix))
     chains: dict[str, ChainConfig] = {}
@@ -249,9 +234,7 @@ def _chain(name: str, table: object, base: Path) -> ChainConfig:
     at = ("chain", name)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([_-][A-Za-z0-9]+)*", name):
         raise Unreadable(
-            Fault(
-                at, "the name of a chain is made of letters and digits, joined by single - or _", "Rename it."
-            )
+            Fault(at, "the name of a chain is made of letters and digits, joined by single - or _", "Rename it.")
         )
     if not isinstance(table, Mapping):
         raise Unreadable(Fault(at, f"expected a table, got {show(table)}"))
@@ -324,8 +307,14 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def _carries_password(url: str) -> bool:
+def _carries_password(url: object) -> bool:
     try:
-        return urlsplit(url).password is not None
+        return isinstance(url, str) and urlsplit(url).password is not None
     except ValueError:
         return False
+
+
+def _password_in_file(*key: str) -> Unreadable:
+    variable = PREFIX + "__".join(_plain(part).upper() for part in key)
+    fix = f"Take it out; give `password_file`, or the environment variable {variable}."
+    return Unreadable(Fault(key, "a password may not stand in the file", fix))

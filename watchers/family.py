@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_
 from tracer.chain import Policy
 from tracer.types import Asset, ChainId, Holder
 from watchers.node import Node, Scanner
-from watchers.strict import Table, Text, Unfit, show
+from watchers.strict import Table, Text, show
 
 
 def anchored(text: str, base: Path) -> Path:
@@ -45,7 +45,7 @@ class ChainConfig(Table, ABC):
     """
 
     family: str = Field(description="the name of a chain family")
-    rpc_url: str = Field(description='the URL of the node, such as "http://127.0.0.1:8332"')
+    rpc_url: str = Field(repr=False, description='the URL of the node, such as "http://127.0.0.1:8332"')
     confirmed: int | str
     final: int | str
     follow: Follow = Field(default=Follow(), description="a table")
@@ -95,12 +95,6 @@ class ChainConfig(Table, ABC):
             fits = False
         if not fits:
             raise ValueError(f'expected a URL such as "http://127.0.0.1:8332", got {show(url)}')
-        if parts.username is not None or parts.password is not None:
-            raise Unfit(
-                "",
-                "holds a user or password",
-                "Write the URL without it and give `user` and `password_file`.",
-            )
         return url
 
 

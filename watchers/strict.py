@@ -233,6 +233,4 @@ def _list_from_text(text: Text) -> object:
         value: object = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
-    return (
-        [Text(part) if isinstance(part, str) else part for part in value] if isinstance(value, list) else text
-    )
+    return [Text(part) if isinstance(part, str) else part for part in value] if isinstance(value, list) else text

@@ -34,9 +34,7 @@ class BitcoinChain(ChainConfig):
     cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
     user: str | None = Field(default=None, min_length=1, description="a user name")
     password: SecretStr | None = Field(default=None, description="a password")
-    password_file: FilePath | None = Field(
-        default=None, description="the path of a file that holds the password"
-    )
+    password_file: FilePath | None = Field(default=None, description="the path of a file that holds the password")
 
     @property
     def id(self) -> ChainId:

@@ -16,9 +16,7 @@ _TAGS = ("safe", "finalized")
 class AccountFollow(Follow):
     """Account chains are followed to the first hop: an account's coins cannot be told apart."""
 
-    max_hops: int = Field(
-        default=1, ge=0, le=1, description="0 or 1 (account chains are followed to the first hop)"
-    )
+    max_hops: int = Field(default=1, ge=0, le=1, description="0 or 1 (account chains are followed to the first hop)")
     min_amount: int = Field(default=0, ge=0, description="a whole number of base units >= 0")
 
 
@@ -43,9 +41,7 @@ class EthereumChain(ChainConfig):
 
     family: Literal["ethereum"] = Field(description='"ethereum"')
     chain_id: int = Field(ge=1, lt=2**63, description="a whole number >= 1")
-    genesis: str | None = Field(
-        None, description="a block hash, 0x and 64 hex digits", pattern=r"^0x[0-9a-fA-F]{64}$"
-    )
+    genesis: str | None = Field(None, description="a block hash, 0x and 64 hex digits", pattern=r"^0x[0-9a-fA-F]{64}$")
     confirmed: int | str = Field(default="safe", description='"safe", "finalized" or a whole number >= 1')
     final: int | str = Field(default="finalized", description='"safe", "finalized" or a whole number >= 1')
     traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
@@ -95,9 +91,7 @@ class EthereumChain(ChainConfig):
             if final < confirmed:
                 raise Unfit("final", f"expected a whole number >= confirmed ({confirmed}), got {final}")
         elif isinstance(final, int) or (confirmed, final) == ("finalized", "safe"):
-            raise Unfit(
-                "final", f"may not be shallower than confirmed ({show(confirmed)}), got {show(final)}"
-            )
+            raise Unfit("final", f"may not be shallower than confirmed ({show(confirmed)}), got {show(final)}")
         return self
 
     @model_validator(mode="after")

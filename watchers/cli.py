@@ -1,0 +1,220 @@
+"""The operator's command line, `tracerd`: every command that follows a chain, writes the store or asks a node."""
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import click
+
+from tracer.errors import Alarm, OperatorError, Retryable, TracerError
+
+# Everything else is imported by the command that needs it, so that help and usage errors come at once.
+
+T = TypeVar("T")
+
+EPILOG = """\b
+Exit codes:
+  0    done
+  1    internal error
+  2    usage, configuration, case file or node set-up: a person must act
+  3    a node contradicts what is stored: that chain halted, nothing changed
+  4    not possible now: a node does not answer
+  130  interrupted
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given before the command: the configuration file, and keys set by flags."""
+
+    config: Path | None
+    overrides: tuple[str, ...]
+
+
+@click.group(
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="custody-tracer", prog_name="tracerd")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="TRACERD_CONFIG",
+    help="The configuration file. [default: $TRACERD_CONFIG, else ./config.toml if there is one]",
+)
+@click.option("--store", metavar="PATH|URL", help="The store: an SQLite file, or the URL of a database.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set one key of the configuration, such as chain.bitcoin.final=6. May be repeated.",
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="How much is logged.")
+@click.pass_context
+def group(
+    ctx: click.Context, config: Path | None, store: str | None, settings: tuple[str, ...], log_level: str | None
+) -> None:
+    """Follow the configured chains and keep the store of custody facts.
+
+    tracerd is the one writer of the store; analysts read it with `tracer`. A setting is taken from the
+    first of: flag, environment (TRACERD_CHAIN__BITCOIN__FINAL=6), file, default. Logs go to stderr.
+
+    \b
+    Examples:
+      tracerd check                            are the nodes fit for the work?
+      tracerd case import case.toml            declare a case
+      tracerd sync                             catch up with the nodes, then exit
+      tracerd run                              follow for ever
+      tracerd -c prod.toml --store prod.db run
+    """
+    overrides = list(settings)
+    if store is not None:
+        overrides.append(f"store.url={store if '://' in store else f'sqlite:///{store}'}")
+    if log_level is not None:
+        overrides.append(f"daemon.log_level={log_level}")
+    if config is None and Path("config.toml").is_file():
+        config = Path("config.toml")
+    ctx.obj = Given(config, tuple(overrides))
+
+
+@group.command(epilog=EPILOG)
+@click.pass_obj
+def run(given: Given) -> int:
+    """Follow the chains until stopped (SIGTERM, SIGINT).
+
+    Continues exactly where the store ends. Missing cases of `cases.files` are imported first. A second
+    tracerd on the same store is refused.
+    """
+    return _until_done(given, until_tip=False)
+
+
+@group.command(epilog=EPILOG)
+@click.pass_obj
+def sync(given: Given) -> int:
+    """Catch up to the nodes' present tips, then exit."""
+    return _until_done(given, until_tip=True)
+
+
+def _until_done(given: Given, *, until_tip: bool) -> int:
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import daemon
+
+    return _finish(daemon.run(config, until_tip=until_tip))
+
+
+@group.command(epilog=EPILOG)
+@click.option(
+    "--oldest",
+    metavar="CHAIN=HEIGHT",
+    multiple=True,
+    help="The oldest block that a node must answer for. [default: the earliest birth in `cases.files`, else 0]",
+)
+@click.pass_obj
+def check(given: Given, oldest: tuple[str, ...]) -> int:
+    """Ask every node whether it is fit for the work.
+
+    Is it reachable, on the right network, and able to answer from the oldest block needed?
+
+    Prints one line per check, and what to do about each that fails. Writes nothing; exit code 2 if any fails.
+
+    \b
+    Example:
+      tracerd check --oldest bitcoin=840000
+    """
+    from watchers import doctor
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    findings = _finish(doctor.check(config, doctor.oldest_needed(config, oldest)))
+    click.echo(doctor.report(findings))
+    return 0 if all(finding.fine for finding in findings) else 2
+
+
+@group.group()
+def case() -> None:
+    """Declare cases."""
+
+
+@case.command("import", epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def import_(given: Given, file: Path) -> int:
+    """Check a case FILE and add it to the store.
+
+    Append-only: what was imported before is never changed. Goes to the running tracerd of the store, or
+    writes itself if none runs. A file with any fault is refused as a whole, with one line that names the key.
+
+    \b
+    Example:
+      tracerd case import case.toml
+    """
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import daemon
+
+    return _finish(daemon.import_case(config, file))
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    sys.excepthook = _last_words
+    sys.exit(_exit_code(sys.argv[1:]))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        return int(group.main(arguments, prog_name="tracerd", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except TracerError as error:
+        return _say([error])
+    except BaseExceptionGroup as group_error:
+        leaves = list(_leaves(group_error))
+        known = [leaf for leaf in leaves if isinstance(leaf, TracerError)]
+        if len(known) < len(leaves):
+            raise
+        return _say(known)
+
+
+def _finish(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _say(errors: list[TracerError]) -> int:
+    """Print one line per error and return the exit code of the gravest."""
+    for line in dict.fromkeys(error.line() for error in errors):
+        click.echo(f"tracerd: {line}", err=True)
+    for kind, code in ((Alarm, 3), (OperatorError, 2), (Retryable, 4)):
+        if any(isinstance(error, kind) for error in errors):
+            return code
+    return 1
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show where an unexpected error came from, and one line last that says so; the exit code is 1."""
+    traceback.print_exception(kind, error, trace)
+    said = str(error).strip().splitlines()
+    line = f"{kind.__name__}{': ' + said[0] if said else ''}"
+    click.echo(f"tracerd: internal error: {line}. {TracerError.fix}", err=True)

@@ -1,0 +1,93 @@
+"""What `tracerd check` asks each node: is it there, on the right network, and able to answer for what is needed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tracer.errors import BadConfig, TracerError
+from tracer.types import BlockRef, ChainId, Hash
+from watchers import families
+from watchers.casefile import load_case
+from watchers.config import ChainConfig, Config
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found out about a chain's node; remedy is empty where all is well."""
+
+    chain: str
+    what: str
+    fine: bool
+    detail: str
+    remedy: str = ""
+
+    def line(self) -> str:
+        """The finding as people read it."""
+        mark = "ok  " if self.fine else "FAIL"
+        return f"{mark} {self.chain}: {self.what}: {self.detail}" + (f". {self.remedy}" if self.remedy else "")
+
+
+async def check(config: Config, oldest: Mapping[ChainId, int]) -> list[Finding]:
+    """Ask every configured node; findings in the configuration's order, none missing because another node fails.
+
+    oldest: per chain the height of the oldest block that must be answered for; without an entry, the genesis block.
+    """
+    found = await asyncio.gather(*(_check(chain, oldest.get(chain.id, 0)) for chain in config.chain.values()))
+    return [finding for findings in found for finding in findings]
+
+
+def oldest_needed(config: Config, given: Sequence[str]) -> dict[ChainId, int]:
+    """Per chain, the height from which a node must answer: `NAME=HEIGHT` as given, else the earliest birth declared.
+
+    Raises BadConfig for a text that is neither, CaseRefused for a case file that cannot be read.
+    """
+    oldest: dict[ChainId, int] = {}
+    for path in config.cases.files:
+        for watch in load_case(path, config).watches:
+            oldest[watch.chain] = min(watch.birth, oldest.get(watch.chain, watch.birth))
+    for text in given:
+        name, _, height = text.partition("=")
+        if name not in config.chain or not height.isascii() or not height.isdigit():
+            known = ", ".join(config.chain)
+            raise BadConfig(
+                f"--oldest {text}: expected CHAIN=HEIGHT with one of the chains {known}",
+                "For example --oldest bitcoin=840000.",
+            )
+        oldest[config.chain[name].id] = int(height)
+    return oldest
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """All findings, one per line, with a verdict last."""
+    failing = sum(not finding.fine for finding in findings)
+    verdict = f"{failing} of {len(findings)} checks failed" if failing else f"all {len(findings)} checks passed"
+    return "\n".join([*(finding.line() for finding in findings), verdict])
+
+
+async def _check(chain: ChainConfig, oldest: int) -> list[Finding]:
+    node, _ = families.build(chain)
+    findings: list[Finding] = []
+    step = f"reachable and on network {chain.id}"
+    try:
+        genesis = await node.open()
+        findings.append(Finding(chain.name, step, True, f"{_host(chain)}, genesis {genesis.hex()}"))
+        step = "tip"
+        best = (await node.view(BlockRef(0, genesis, Hash(bytes(32))))).best
+        findings.append(Finding(chain.name, step, True, f"block {best.height} {best.hash.hex()}"))
+        step = f"answers from block {oldest} on"
+        if oldest > best.height:
+            behind = f"its tip is block {best.height}"
+            findings.append(Finding(chain.name, step, False, behind, "Wait until the node has caught up."))
+        lacks = await node.lacks(oldest)
+        findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
+        if not lacks and oldest <= best.height:
+            findings.append(Finding(chain.name, step, True, "blocks, state and traces"))
+    except TracerError as error:
+        findings.append(Finding(chain.name, step, False, str(error), error.remedy))
+    finally:
+        await node.close()
+    return findings
+
+
+def _host(chain: ChainConfig) -> str:
+    return chain.rpc_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
