@@ -35,10 +35,13 @@ def header_rlp(header: Mapping[str, Any]) -> bytes | None:
     """Encode the JSON of a header; None if the result does not hash to the header's own `hash`.
 
     None means a fork with fields unknown here, or a header that was tampered with: no bytes are better than
-    bytes that prove nothing. Raises KeyError or ValueError if a field is missing or not hex.
+    bytes that prove nothing.
     """
     names = [name for name in _ORDER if name in _REQUIRED or header.get(name) is not None]
-    encoded = rlp([_field(name, header[name]) for name in names])
+    try:
+        encoded = rlp([_field(name, header[name]) for name in names])
+    except (KeyError, TypeError, ValueError):
+        return None
     return encoded if keccak(encoded).hex() == header["hash"][2:] else None
 
 

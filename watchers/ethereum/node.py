@@ -35,7 +35,7 @@ from watchers.rpc import JsonRpc, RpcError
 Header = dict[str, Any]
 
 HEADERS_PER_REQUEST = 64
-TRANSACTIONS_PER_REQUEST = 400
+TRANSACTIONS_PER_REQUEST = 200
 """Blocks share a request until they hold this many transactions: that bounds memory, whatever the chain."""
 
 _TRIES = 3

@@ -70,6 +70,7 @@ class Draft:
     """A scanned block; each hit is a question to the node. skipped: what was seen and not read, and why."""
 
     ref: BlockRef
+    time: int
     header: Mapping[str, Any]
     hits: tuple[Hit, ...]
     loose: tuple[Movement, ...]
@@ -143,7 +144,7 @@ class EthereumScanner:
                 )
         return BlockFacts(
             ref=draft.ref,
-            time=int(draft.header["timestamp"], 16),
+            time=draft.time,
             header=header,
             transactions=tuple(transactions),
             loose=draft.loose,
@@ -170,6 +171,7 @@ class EthereumScanner:
             skipped.append(f"priority fees to {header['miner']} unobserved")
         return Draft(
             ref=ref,
+            time=int(header["timestamp"], 16),
             header=header,
             hits=tuple(hits),
             loose=self._withdrawals(header),
