@@ -105,11 +105,13 @@ C = TypeVar("C", bound=ChainConfig)
 class Family(Generic[C]):
     """One chain family. The functions that read text raise ValueError (or a TracerError) with the reason.
 
+    utxo: whether value lives in coins, which are spent, or in accounts.
     parse_script: reads a script in hex; None on chains whose holders are accounts.
     descriptor_scripts: (chain, text, first, last) -> holders, `last` included; None: no descriptors.
     """
 
     settings: type[C]
+    utxo: bool
     build: Callable[[C], tuple[Node[Any, Any], Scanner[Any, Any]]]
     parse_holder: Callable[[C, str], Holder]
     show_holder: Callable[[C, Holder], str]

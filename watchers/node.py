@@ -9,10 +9,12 @@ from typing import Generic, Protocol, TypeVar
 
 from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
 
-Raw = TypeVar("Raw")
+RawTaken = TypeVar("RawTaken", contravariant=True)
+RawGiven = TypeVar("RawGiven", covariant=True)
 """A block as the family's node delivers it, opaque to the follower."""
 
 Draft = TypeVar("Draft")
+DraftTaken = TypeVar("DraftTaken", contravariant=True)
 """A scanned block that may still lack answers from the node, opaque to the follower."""
 
 
@@ -51,7 +53,7 @@ class Lack:
     remedy: str
 
 
-class Scanner(Protocol, Generic[Raw, Draft]):
+class Scanner(Protocol, Generic[RawTaken, Draft]):
     """Pure: finds what a block says about the interest it holds, in chain order.
 
     The interest is held in memory and changed only by `watch`, `remember` and `forget`; a scan changes nothing.
@@ -69,14 +71,14 @@ class Scanner(Protocol, Generic[Raw, Draft]):
     def forget_all(self) -> None:
         """Forget every remembered coin (watched holders stay)."""
 
-    def scan(self, raw: Raw) -> Draft:
+    def scan(self, raw: RawTaken) -> Draft:
         """Find the hits of one block. Coins created earlier in the block are visible to later transactions."""
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:
         """Turn a draft and the node's answers (None if it had no questions) into facts."""
 
 
-class Node(Protocol, Generic[Raw, Draft]):
+class Node(Protocol, Generic[RawGiven, DraftTaken]):
     """One node of one network. Every method raises `NodeUnavailable`, `NodeMissing` or `Inconsistent`."""
 
     async def open(self) -> Hash:
@@ -91,16 +93,16 @@ class Node(Protocol, Generic[Raw, Draft]):
     async def ref_at(self, height: int) -> BlockRef | None:
         """The active-chain block at a height; None above the tip."""
 
-    async def block(self, ref: BlockRef) -> Raw:
+    async def block(self, ref: BlockRef) -> RawGiven:
         """Fetch one block *by hash*."""
 
-    def blocks(self, after: BlockRef, upto: int) -> AsyncIterator[tuple[BlockRef, Raw]]:
+    def blocks(self, after: BlockRef, upto: int) -> AsyncIterator[tuple[BlockRef, RawGiven]]:
         """Stream active-chain blocks after `after` up to height `upto`, in order, prefetching a few requests ahead.
 
         Ends early, without error, when the node's chain no longer links to what was streamed.
         """
 
-    async def answer(self, draft: Draft) -> object:
+    async def answer(self, draft: DraftTaken) -> object:
         """Answer the questions of a draft; None if it has none."""
 
     async def balances(

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder
-from watchers.bitcoin import address
+from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath
 from watchers.node import Node, Scanner
 from watchers.strict import Unfit
@@ -75,6 +75,10 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     return node, BitcoinScanner(chain.native.id)
 
 
+def _parse_holder(chain: BitcoinChain, text: str) -> Holder:
+    return quick.script_of(text, address.NETWORKS[chain.network].hrp) or address.script_of(text, chain.network)
+
+
 def _parse_script(_: BitcoinChain, text: str) -> Holder:
     if not text.isascii():
         raise ValueError("is not hex")
@@ -90,8 +94,9 @@ def _descriptor_scripts(chain: BitcoinChain, text: str, first: int, last: int) -
 
 FAMILY = Family(
     settings=BitcoinChain,
+    utxo=True,
     build=_build,
-    parse_holder=lambda chain, text: address.script_of(text, chain.network),
+    parse_holder=_parse_holder,
     show_holder=lambda chain, holder: address.describe(holder, chain.network),
     parse_script=_parse_script,
     descriptor_scripts=_descriptor_scripts,

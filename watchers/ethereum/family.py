@@ -1,15 +1,17 @@
 """What the Ethereum family offers: its settings, its node and scanner, and how its holders are written."""
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash
+from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
 from watchers.family import ChainConfig, Family, Follow
 from watchers.node import Node, Scanner
 from watchers.strict import Table, Unfit, show
 
+_PLAIN = re.compile("0x[0-9a-f]{40}").fullmatch
 _TAGS = ("safe", "finalized")
 
 
@@ -107,6 +109,12 @@ class EthereumChain(ChainConfig):
         return self
 
 
+def _parse_holder(_: EthereumChain, text: str) -> Holder:
+    if _PLAIN(text):  # long lists are in lower case, without a checksum to verify
+        return Holder(bytes.fromhex(text[2:]))
+    return account_of(text)
+
+
 def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     from watchers.ethereum.node import EthereumNode
     from watchers.ethereum.scan import EthereumScanner
@@ -125,8 +133,9 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
 
 FAMILY = Family(
     settings=EthereumChain,
+    utxo=False,
     build=_build,
-    parse_holder=lambda _, text: account_of(text),
+    parse_holder=_parse_holder,
     show_holder=lambda _, holder: address_of(holder),
     parse_script=None,
     descriptor_scripts=None,

@@ -1,0 +1,211 @@
+"""Imports a case into the store, append-only: it adds rows, and refuses what would change an imported one."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import text
+
+from tracer.custody.case import Case, Watch
+from tracer.errors import CaseRefused
+from tracer.store.rows import insert_many
+from tracer.store.tables import (
+    AttestationRow,
+    DocumentRow,
+    InstitutionRow,
+    LegRow,
+    LegSourceRow,
+    SeizureRow,
+    TraceRunRow,
+    WatchRow,
+)
+from tracer.store.writer import ChainHandle, Store
+from tracer.taint.following import METHODS
+from tracer.types import ChainId
+
+ENGINE = "sparse frontier 1"
+FEE_POLICY = "sink"
+SHOWN_AT_ONCE = 10_000
+"""Up to so many watches of a chain get their address text at import, more get it at their first movement."""
+
+
+def import_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]) -> bool:
+    """Store a case; False if this very file was imported before.
+
+    Raises CaseRefused if the case is stored from another file, or if the chain was already followed past the height
+    where the new watches begin: their earlier transfers would be missing.
+    """
+    with store.connection.begin():
+        known = store.connection.execute(
+            text("SELECT source_sha256 FROM cases WHERE ref = :ref"), {"ref": case.ref}
+        ).scalar()
+        if known is not None:
+            if bytes(known) == case.source_sha256:
+                return False
+            raise CaseRefused(
+                f"case {case.ref} was already imported from a different file",
+                "Imported declarations never change: declare a new case. Nothing was written.",
+            )
+        refuse_late(store, case, chains)
+        insert_many_case(store, case, chains, utxo)
+    return True
+
+
+def refuse_late(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle]) -> None:
+    """Raise CaseRefused if a watch is born, or a seizure lies, below what was already followed without it."""
+    for chain, handle in chains.items():
+        births = [watch.birth for watch in case.watches if watch.chain == chain]
+        tip = store.connection.execute(
+            text(
+                "SELECT b.height, c.from_height FROM follower f JOIN block b ON b.id = f.tip_id"
+                " JOIN coverage c ON c.chain_id = f.chain_id WHERE f.chain_id = :c"
+            ),
+            {"c": handle.id},
+        ).first()
+        if tip is None or not births:
+            continue
+        first = min([*births, *([case.seizures[chain]] if chain in case.seizures else [])])
+        if first <= tip[0]:
+            raise CaseRefused(
+                f"case {case.ref} begins at height {first} of {chain}, but the chain is already followed to {tip[0]}",
+                f"Give its watches a birth and a seizure height above {tip[0]} if they are that young, else import it"
+                " into a new store together with the other cases. Nothing was written.",
+            )
+
+
+def insert_many_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]) -> None:
+    """Insert all rows of a case inside the caller's transaction."""
+    connection = store.connection
+
+    def execute(sql: str, **values: object) -> int:
+        connection.execute(text(sql), values)
+        return int(connection.execute(text("SELECT last_insert_rowid()")).scalar_one())
+
+    case_id = execute(
+        "INSERT INTO cases (ref, title, preset, source_sha256) VALUES (:ref, :title, :preset, :sha)",
+        ref=case.ref,
+        title=case.title,
+        preset=case.preset,
+        sha=case.source_sha256,
+    )
+    insert_many(
+        connection,
+        SeizureRow,
+        ("case_id", "chain_id", "height"),
+        [(case_id, chains[chain].id, height) for chain, height in case.seizures.items()],
+    )
+    insert_many(
+        connection,
+        InstitutionRow,
+        ("case_id", "ref", "name", "part"),
+        [(case_id, item.ref, item.name, item.part) for item in case.institutions],
+    )
+    insert_many(
+        connection,
+        DocumentRow,
+        ("case_id", "ref", "title", "sha256"),
+        [(case_id, item.ref, item.title, item.sha256) for item in case.documents],
+    )
+    institutions = refs(store, "institution", case_id)
+    documents = refs(store, "document", case_id)
+    next_watch = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM watch")).scalar_one())
+    watches = {watch.ref: next_watch + place for place, watch in enumerate(case.watches)}
+    for chain, handle in chains.items():
+        insert_watches(store, case_id, [w for w in case.watches if w.chain == chain], watches, handle, institutions)
+    insert_many(
+        connection,
+        AttestationRow,
+        ("watch_id", "institution_id", "document_id", "valid_from", "valid_to"),
+        [
+            (watches[a.watch], institutions[a.institution], documents[a.document], a.valid_from, a.valid_to)
+            for a in case.attestations
+        ],
+    )
+    next_leg = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM leg")).scalar_one())
+    assets = {asset: row for handle in chains.values() for asset, row in handle.assets.items()}
+    insert_many(
+        connection,
+        LegRow,
+        (
+            "id",
+            "case_id",
+            "ref",
+            "kind",
+            "asset_id",
+            "target_id",
+            "amount",
+            "tolerance",
+            "max_fee",
+            "not_before",
+            "deadline",
+        ),
+        [
+            (
+                next_leg + place,
+                case_id,
+                leg.ref,
+                leg.kind.value,
+                assets[leg.asset],
+                watches[leg.target],
+                leg.amount,
+                leg.tolerance,
+                leg.max_fee,
+                leg.not_before,
+                leg.deadline,
+            )
+            for place, leg in enumerate(case.legs)
+        ],
+    )
+    insert_many(
+        connection,
+        LegSourceRow,
+        ("leg_id", "watch_id"),
+        [(next_leg + place, watches[source]) for place, leg in enumerate(case.legs) for source in leg.sources],
+    )
+    insert_many(
+        connection,
+        TraceRunRow,
+        ("case_id", "chain_id", "method", "fee_policy", "engine"),
+        [
+            (case_id, chains[chain].id, method, FEE_POLICY, ENGINE)
+            for chain in case.seizures
+            if chain in utxo
+            for method in METHODS
+        ],
+    )
+
+
+def refs(store: Store, table: str, case_id: int) -> dict[str, int]:
+    """The ids of a case's rows by their refs."""
+    rows = store.connection.execute(text(f"SELECT ref, id FROM {table} WHERE case_id = :c"), {"c": case_id})
+    return {str(ref): int(row_id) for ref, row_id in rows}
+
+
+def insert_watches(
+    store: Store,
+    case_id: int,
+    watches: list[Watch],
+    ids: Mapping[str, int],
+    chain: ChainHandle,
+    institutions: Mapping[str, int],
+) -> None:
+    """Insert a case's watches on one chain, in bounded portions: there may be a million."""
+    for start in range(0, len(watches), 10_000):
+        part = watches[start : start + 10_000]
+        holders = store.holder_ids(chain, (watch.holder for watch in part), shown=len(watches) <= SHOWN_AT_ONCE)
+        insert_many(
+            store.connection,
+            WatchRow,
+            ("id", "case_id", "holder_id", "ref", "role", "institution_id", "birth", "outpoints"),
+            [
+                (
+                    ids[w.ref],
+                    case_id,
+                    holders[w.holder],
+                    w.ref,
+                    w.role.value,
+                    institutions[w.institution] if w.institution is not None else None,
+                    w.birth,
+                    b"".join(w.outpoints) if w.outpoints is not None else None,
+                )
+                for w in part
+            ],
+        )

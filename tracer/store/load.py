@@ -1,0 +1,363 @@
+"""Rebuilds the casework of a chain from the store's canonical rows: at start, and after every disconnect."""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from sqlalchemy import Connection, Row, text
+
+from tracer.book import Book
+from tracer.casework import Casework, Interest, Tracked
+from tracer.chain import Marks
+from tracer.custody.case import LegKind
+from tracer.custody.judge import Attested
+from tracer.custody.ledger import Totals
+from tracer.matching import Arrival, LegState, Plan
+from tracer.store.writer import ChainHandle, Store
+from tracer.taint.following import FIFO, HAIRCUT, Trace
+from tracer.taint.frontier import Limits, Traced, merge_neighbours, seed
+from tracer.types import (
+    HELD_ROLES,
+    Asset,
+    AssetId,
+    AssetKind,
+    BlockRef,
+    Hash,
+    Holder,
+    Kind,
+    Outpoint,
+    Role,
+    outpoint,
+)
+
+UNSPENT = """NOT EXISTS (SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id
+    WHERE i.spends_id = m.id AND ib.canonical)"""
+COIN = """movement m JOIN block b ON b.id = m.block_id AND b.canonical JOIN tx t ON t.id = m.tx_id
+    JOIN holder h ON h.id = m.target_id"""
+
+
+def cursor(store: Store, chain: ChainHandle) -> tuple[BlockRef, Marks] | None:
+    """Where following stands; None if the chain was never started."""
+    row = store.connection.execute(
+        text(
+            "SELECT b.height, b.hash, b.parent, f.confirmed_height, f.final_height FROM follower f"
+            " JOIN block b ON b.id = f.tip_id WHERE f.chain_id = :c"
+        ),
+        {"c": chain.id},
+    ).first()
+    if row is None:
+        return None
+    return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2]))), Marks(row[3], row[4])
+
+
+def canonical_hash(store: Store, chain: ChainHandle, height: int) -> Hash | None:
+    """The hash of our canonical block at a height; None where we have none."""
+    value = store.connection.execute(
+        text("SELECT hash FROM block WHERE chain_id = :c AND height = :h AND canonical"), {"c": chain.id, "h": height}
+    ).scalar()
+    return None if value is None else Hash(bytes(value))
+
+
+def block_ref(store: Store, chain: ChainHandle, block_hash: Hash) -> BlockRef:
+    """A stored canonical block by its hash."""
+    row = store.connection.execute(
+        text("SELECT height, hash, parent FROM block WHERE chain_id = :c AND hash = :h"),
+        {"c": chain.id, "h": block_hash},
+    ).one()
+    return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2])))
+
+
+def first_height(store: Store, chain: ChainHandle) -> int | None:
+    """The height where following must begin for the imported cases; None if no case names the chain."""
+    value = store.connection.execute(
+        text(
+            "SELECT min(h) FROM (SELECT min(w.birth) AS h FROM watch w JOIN holder o ON o.id = w.holder_id"
+            " WHERE o.chain_id = :c UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
+        ),
+        {"c": chain.id},
+    ).scalar()
+    return None if value is None else int(value)
+
+
+def watched_holders(store: Store, chain: ChainHandle) -> Iterable[Holder]:
+    """Stream the watched holders of a chain; there may be a million."""
+    driver = store.connection.connection.driver_connection
+    assert driver is not None
+    for (key,) in driver.execute(
+        "SELECT key FROM holder WHERE chain_id = ? AND id IN (SELECT holder_id FROM watch)", (chain.id,)
+    ):
+        yield Holder(key)
+
+
+def held_holders(store: Store, chain: ChainHandle, case_id: int) -> list[Holder]:
+    """The holders whose balances a case counts as held."""
+    marks = ", ".join(f"'{role.value}'" for role in HELD_ROLES)
+    rows = store.connection.execute(
+        text(
+            f"SELECT DISTINCT h.key FROM watch w JOIN holder h ON h.id = w.holder_id"
+            f" WHERE w.case_id = :case AND h.chain_id = :c AND w.role IN ({marks}) ORDER BY h.key"
+        ),
+        {"case": case_id, "c": chain.id},
+    )
+    return [Holder(bytes(key)) for (key,) in rows]
+
+
+def interest_reader(connection: Connection, chain: ChainHandle) -> Callable[[Holder], tuple[Interest, ...]]:
+    """Look up which cases watch a holder, through a small cache."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+
+    @lru_cache(maxsize=100_000)
+    def interest_of(holder: Holder) -> tuple[Interest, ...]:
+        rows = driver.execute(
+            "SELECT w.case_id, w.role, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
+            " WHERE h.chain_id = ? AND h.key = ? ORDER BY w.case_id",
+            (chain.id, holder),
+        )
+        return tuple(
+            Interest(case_id, Role(role), None if points is None else split_outpoints(points))
+            for case_id, role, points in rows
+        )
+
+    return interest_of
+
+
+def split_outpoints(joined: bytes) -> frozenset[Outpoint]:
+    """Cut joined 36-byte outpoints apart."""
+    return frozenset(Outpoint(joined[start : start + 36]) for start in range(0, len(joined), 36))
+
+
+def load_casework(
+    store: Store,
+    chain: ChainHandle,
+    utxo: bool,
+    native: Asset,
+    limits: Limits,
+    interest_of: Callable[[Holder], tuple[Interest, ...]],
+) -> Casework:
+    """Rebuild a chain's casework; call it with no other transaction under way, or inside a disconnect."""
+    connection = store.connection
+    books = {
+        case_id: load_book(connection, chain, case_id, ref, height)
+        for case_id, ref, height in connection.execute(
+            text(
+                "SELECT c.id, c.ref, s.height FROM cases c JOIN seizure s ON s.case_id = c.id WHERE s.chain_id = :c"
+                " ORDER BY c.id"
+            ),
+            {"c": chain.id},
+        ).all()
+    }
+    assets = {
+        AssetId(row[0]): Asset(AssetId(row[0]), row[1], row[2], AssetKind(row[3]))
+        for row in connection.execute(
+            text("SELECT caip19, symbol, decimals, kind FROM asset WHERE chain_id = :c"), {"c": chain.id}
+        )
+    }
+    tip = connection.execute(
+        text("SELECT b.height, b.time FROM follower f JOIN block b ON b.id = f.tip_id WHERE f.chain_id = :c"),
+        {"c": chain.id},
+    ).first()
+    for book in books.values():
+        book.opened = tip is not None and tip[0] >= book.seizure
+    coins = load_coins(connection, chain) if utxo else {}
+    traces = {case_id: load_trace(connection, chain, case_id, limits) for case_id in books} if utxo else {}
+    if utxo:
+        load_own_coins(connection, chain, books)
+    return Casework(
+        utxo,
+        native,
+        assets,
+        store.ids,
+        interest_of,
+        lambda holder: chain.show(holder) or holder.hex(),
+        books,
+        traces,
+        coins,
+        tip[1] if tip is not None else 0,
+    )
+
+
+def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str, seizure: int) -> Book:
+    """Rebuild one case's book, its own coins aside."""
+    keys = {"case": case_id, "c": chain.id}
+    book = Book(case_id, ref, seizure, load_legs(connection, keys), load_attestations(connection, keys))
+    newest = "row_number() OVER (PARTITION BY {0} ORDER BY b.height DESC) AS place"
+    for row in connection.execute(
+        text(
+            f"SELECT caip19, seized, credits, held, delivered, fees, unexplained FROM (SELECT a.caip19, l.*,"
+            f" {newest.format('l.asset_id')} FROM ledger l JOIN block b ON b.id = l.block_id AND b.canonical"
+            " JOIN asset a ON a.id = l.asset_id WHERE l.case_id = :case AND b.chain_id = :c) q WHERE place = 1"
+        ),
+        keys,
+    ):
+        book.totals[AssetId(row[0])] = Totals(*(int(value) for value in row[1:]))
+    for key, caip19, amount in connection.execute(
+        text(
+            f"SELECT key, caip19, amount FROM (SELECT h.key, a.caip19, l.amount, {newest.format('l.holder_id, l.asset_id')}"
+            " FROM held l JOIN block b ON b.id = l.block_id AND b.canonical JOIN asset a ON a.id = l.asset_id"
+            " JOIN holder h ON h.id = l.holder_id WHERE l.case_id = :case AND b.chain_id = :c) q WHERE place = 1"
+        ),
+        keys,
+    ):
+        book.held[Holder(bytes(key)), AssetId(caip19)] = int(amount)
+    for leg_id, caip19, verdict, reason in connection.execute(
+        text(
+            "SELECT v.leg_id, a.caip19, v.verdict, v.reason FROM verdict v JOIN block b ON b.id = v.block_id AND b.canonical"
+            " JOIN asset a ON a.id = v.asset_id WHERE v.case_id = :case AND b.chain_id = :c ORDER BY v.id"
+        ),
+        keys,
+    ):
+        book.judged[leg_id, AssetId(caip19)] = (verdict, reason)
+    return book
+
+
+def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
+    """Rebuild a case's legs on one chain with what has arrived for them."""
+    sources: dict[int, set[Holder]] = {}
+    for leg_id, key in connection.execute(
+        text(
+            "SELECT s.leg_id, h.key FROM leg_source s JOIN leg l ON l.id = s.leg_id JOIN watch w ON w.id = s.watch_id"
+            " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND h.chain_id = :c"
+        ),
+        keys,
+    ):
+        sources.setdefault(leg_id, set()).add(Holder(bytes(key)))
+    legs = {
+        row.id: LegState(plan_of(row, frozenset(sources.get(row.id, ()))))
+        for row in connection.execute(
+            text(
+                "SELECT l.*, a.caip19, h.key FROM leg l JOIN asset a ON a.id = l.asset_id JOIN watch w ON w.id = l.target_id"
+                " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND a.chain_id = :c ORDER BY l.id"
+            ),
+            keys,
+        )
+    }
+    for leg_id, place, amount, movement_id, block_id, height, time, canonical in connection.execute(
+        text(
+            "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical FROM entry e"
+            " JOIN block b ON b.id = e.block_id WHERE e.case_id = :case AND b.chain_id = :c AND e.leg_id IS NOT NULL"
+            " ORDER BY e.id"
+        ),
+        keys,
+    ):
+        leg = legs[leg_id]
+        if place in ("fee", "unexplained"):
+            leg.fees += int(amount) if canonical else 0
+        elif canonical:
+            leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id))
+        else:
+            leg.voided = True
+    for leg in legs.values():
+        leg.voided = leg.voided and not leg.arrivals
+    return list(legs.values())
+
+
+def plan_of(row: Row[tuple[object, ...]], sources: frozenset[Holder]) -> Plan:
+    """A leg row as matching needs it."""
+    return Plan(
+        row.id,
+        row.ref,
+        LegKind(row.kind),
+        AssetId(row.caip19),
+        sources,
+        Holder(bytes(row.key)),
+        int(row.amount),
+        int(row.tolerance),
+        int(row.max_fee),
+        row.not_before,
+        row.deadline,
+    )
+
+
+def load_attestations(connection: Connection, keys: dict[str, int]) -> dict[Holder, tuple[Attested, ...]]:
+    """A case's attestations on one chain, by the address they speak of."""
+    found: dict[Holder, tuple[Attested, ...]] = {}
+    for key, row_id, valid_from, valid_to in connection.execute(
+        text(
+            "SELECT h.key, a.id, a.valid_from, a.valid_to FROM attestation a JOIN watch w ON w.id = a.watch_id"
+            " JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case AND h.chain_id = :c ORDER BY a.id"
+        ),
+        keys,
+    ):
+        holder = Holder(bytes(key))
+        found[holder] = (*found.get(holder, ()), Attested(row_id, valid_from, valid_to))
+    return found
+
+
+def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tracked]:
+    """Unspent outputs of watched holders, and those that traces follow."""
+    rows = connection.execute(
+        text(
+            f"SELECT m.id, t.txid, m.idx, h.key, m.amount FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
+            " (m.target_id IN (SELECT holder_id FROM watch) OR m.id IN (SELECT movement_id FROM trace_coin"
+            f" WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
+        ),
+        {"c": chain.id, "out": int(Kind.OUT)},
+    )
+    return {
+        outpoint(Hash(bytes(txid)), index): Tracked(movement_id, Holder(bytes(key)), int(amount))
+        for movement_id, txid, index, key, amount in rows
+    }
+
+
+def load_own_coins(connection: Connection, chain: ChainHandle, books: dict[int, Book]) -> None:
+    """Give every book the unspent coins that its postings name."""
+    for case_id, txid, index in connection.execute(
+        text(
+            f"SELECT DISTINCT e.case_id, t.txid, m.idx FROM entry e JOIN block eb ON eb.id = e.block_id AND eb.canonical"
+            f" JOIN {COIN} WHERE m.id = e.movement_id AND b.chain_id = :c AND m.kind = :out"
+            f" AND e.place IN ('seized', 'credit', 'internal', 'change', 'refund') AND {UNSPENT}"
+        ),
+        {"c": chain.id, "out": int(Kind.OUT)},
+    ):
+        books[case_id].coins.add(outpoint(Hash(bytes(txid)), index))
+
+
+def load_trace(connection: Connection, chain: ChainHandle, case_id: int, limits: Limits) -> Trace:
+    """Rebuild the live coins of one case's traces."""
+    keys = {"c": chain.id, "case": case_id}
+    labels = connection.execute(
+        text(
+            "SELECT count(*) FROM trace_label l JOIN block b ON b.id = l.block_id AND b.canonical"
+            " WHERE l.case_id = :case AND b.chain_id = :c"
+        ),
+        keys,
+    ).scalar_one()
+    trace = Trace(limits, {}, int(labels))
+    for txid, index, ordinal, amount in connection.execute(
+        text(
+            f"SELECT t.txid, m.idx, l.ordinal, m.amount FROM trace_label l JOIN block lb ON lb.id = l.block_id"
+            f" AND lb.canonical JOIN {COIN} WHERE m.id = l.movement_id AND l.case_id = :case AND b.chain_id = :c"
+            f" AND {UNSPENT}"
+        ),
+        keys,
+    ):
+        trace.coins[outpoint(Hash(bytes(txid)), index)] = seed(ordinal, int(amount))
+    coins: dict[int, tuple[Outpoint, int, int]] = {}
+    for movement_id, txid, index, amount, hop in connection.execute(
+        text(
+            f"SELECT m.id, t.txid, m.idx, m.amount, c.hop FROM trace_coin c JOIN {COIN} WHERE m.id = c.movement_id"
+            f" AND c.case_id = :case AND c.boundary IS NULL AND b.chain_id = :c AND {UNSPENT}"
+        ),
+        keys,
+    ):
+        coins[movement_id] = (outpoint(Hash(bytes(txid)), index), int(amount), hop)
+    fifo: dict[int, list[tuple[int | None, int]]] = {}
+    haircut: dict[int, dict[int, int]] = {}
+    for to_id, method, ordinal, amount in connection.execute(
+        text(
+            f"SELECT e.to_id, r.method, e.ordinal, e.amount FROM trace_edge e JOIN trace_run r ON r.id = e.run_id"
+            f" JOIN trace_coin c ON c.case_id = r.case_id AND c.movement_id = e.to_id JOIN {COIN} WHERE m.id = e.to_id"
+            f" AND r.case_id = :case AND c.boundary IS NULL AND b.chain_id = :c AND {UNSPENT}"
+            " ORDER BY e.run_id, e.to_id, e.seq"
+        ),
+        keys,
+    ):
+        if method == FIFO:
+            fifo.setdefault(to_id, []).append((ordinal, int(amount)))
+        elif method == HAIRCUT:
+            shares = haircut.setdefault(to_id, {})
+            shares[ordinal] = shares.get(ordinal, 0) + int(amount)
+    for movement_id, (point, amount, hop) in coins.items():
+        segments = merge_neighbours(fifo.get(movement_id, [(None, amount)]))
+        trace.coins[point] = Traced(segments, haircut.get(movement_id, {}), hop)
+    return trace

@@ -1,0 +1,340 @@
+"""The core loop: one follower keeps the store's view of one chain in step with one node."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.casework import Casework, Judged, Prepared
+from tracer.chain import Behind, Broken, Connect, Disconnect, Marks, Seen, Wait, advance_marks, next_step
+from tracer.errors import Alarm, FinalityBroken, NodeMissing, Retryable
+from tracer.notices import Notice
+from tracer.store import load
+from tracer.store.writer import ChainHandle, Store
+from tracer.taint.frontier import Limits
+from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
+from watchers.family import ChainConfig
+from watchers.node import Coin, Node, NodeView, Scanner
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_FROM = 3
+"""Blocks behind the node from which blocks are streamed and committed together."""
+
+BATCH_BLOCKS = 250
+BATCH_HITS = 4_000
+BATCH_S = 1.0
+"""A catch-up commit happens at the first of these: blocks, stored transactions, seconds."""
+
+STATUS_S = 5.0
+"""How often an unchanged node is noted in the store."""
+
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How following ended: `in step`, `behind`, `unreachable`, `idle` or `halted`, and why."""
+
+    state: str
+    message: str
+
+
+class Follower:
+    """Follows one chain; owns its node and scanner, and writes through the shared store."""
+
+    def __init__(
+        self,
+        config: ChainConfig,
+        node: Node[Any, Any],
+        scanner: Scanner[Any, Any],
+        store: Store,
+        *,
+        utxo: bool,
+        show: Callable[[Holder], str | None],
+        tell: Callable[[str, Notice], None],
+    ) -> None:
+        self.config, self.node, self.scanner, self.store = config, node, scanner, store
+        self.utxo = utxo
+        self.handle: ChainHandle = store.register_chain(
+            config.id, config.name, config.family, Hash(b""), config.policy, config.assets, show
+        )
+        self._tell = tell
+        self._show = show
+        self._turn = asyncio.Lock()
+        self._give_way = 0
+        self._stale = True
+        self._opened = False
+        self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
+        self._casework: Casework
+        self._tip: BlockRef | None = None
+        self._marks = Marks(-1, -1)
+        self._behind_since: float | None = None
+        self._behind_told = False
+        self._status: tuple[object, ...] = ()
+        self._status_at = 0.0
+
+    async def run(self, until_tip: bool) -> Outcome:
+        """Follow for ever, or until in step with the node; raises OperatorError, ends `halted` on an Alarm."""
+        failures = 0
+        while True:
+            pause = self.config.poll_s
+            try:
+                async with self._turn:
+                    outcome = await self._turn_once()
+                failures = 0
+            except Retryable as error:
+                outcome = Outcome("unreachable", error.line())
+                pause = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                failures += 1
+                self._stale = True
+                self._note_status(None, outcome)
+                log.warning("chain=%s state=unreachable %s", self.config.name, error.line())
+                if until_tip and failures > len(RETRY_S):
+                    return outcome
+            except Alarm as error:
+                outcome = Outcome("halted", error.line())
+                self._note_status(None, outcome)
+                self._raise_alarm(error)
+                return outcome
+            if outcome is None:
+                await asyncio.sleep(0)
+                continue
+            if until_tip and outcome.state != "unreachable":
+                return outcome
+            await asyncio.sleep(pause)
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Hold the follower between two turns, with nothing uncommitted; it reloads what is watched afterwards."""
+        self._give_way += 1
+        try:
+            async with self._turn:
+                yield
+                self._stale = True
+        finally:
+            self._give_way -= 1
+
+    async def _turn_once(self) -> Outcome | None:
+        """Do one thing: connect, disconnect, or find that there is nothing to do (then say how we stand)."""
+        if not self._opened:
+            genesis = await self.node.open()
+            self.handle = self.store.register_chain(
+                self.config.id,
+                self.config.name,
+                self.config.family,
+                genesis,
+                self.config.policy,
+                self.config.assets,
+                self._show,
+            )
+            self._opened = True
+        if self._stale:
+            await self._load()
+        if self._tip is None:
+            outcome = Outcome("idle", "no imported case names this chain")
+            self._note_status(None, outcome)
+            return outcome
+        tip = self._tip
+        view = await self.node.view(tip)
+        step = next_step(tip, self._seen(view, tip), self._marks.final)
+        if not isinstance(step, Behind):
+            self._behind_since, self._behind_told = None, False
+        match step:
+            case Connect(block):
+                if view.best.height - tip.height > CATCH_UP_FROM:
+                    await self._catch_up(view)
+                else:
+                    await self._connect(block, view)
+                self._note_status(view.best, Outcome("following", ""))
+                return None
+            case Disconnect():
+                self._disconnect(tip)
+                return None
+            case Broken(block):
+                raise FinalityBroken(
+                    f"{self.config.name}: the node shows another block at height {block.height}, "
+                    f"where {block.hash.hex()} is final here"
+                )
+            case Behind(best):
+                return self._behind(best)
+            case Wait():
+                self._move_marks(view)
+                outcome = Outcome("in step", f"at height {tip.height}")
+                if view.best.hash != tip.hash:
+                    return None  # the node switched between our questions: ask again
+                self._note_status(view.best, outcome)
+                return outcome
+
+    def _seen(self, view: NodeView, tip: BlockRef) -> Seen:
+        ours = load.canonical_hash(self.store, self.handle, view.best.height) if view.best.height < tip.height else None
+        return Seen(view.best, ours, view.hash_at_tip, view.above, view.tip_invalid)
+
+    async def _load(self) -> None:
+        """Take watches and state from the store; begin the chain if a case names it now."""
+        with self.store.connection.begin():
+            cursor = load.cursor(self.store, self.handle)
+            first = load.first_height(self.store, self.handle)
+        if cursor is None and first is not None:
+            anchor = await self.node.ref_at(max(first, 1) - 1)
+            if anchor is None:
+                raise NodeMissing(
+                    f"{self.config.name}: the node has no block {max(first, 1) - 1} yet, where the imported cases begin"
+                )
+            self.store.start_chain(self.handle, anchor, 0)
+            log.info("chain=%s started after height=%d", self.config.name, anchor.height)
+        self._interest_of = load.interest_reader(self.store.connection, self.handle)
+        with self.store.connection.begin():
+            self._reload()
+            self.scanner.watch(load.watched_holders(self.store, self.handle))
+        self._stale = False
+
+    def _reload(self) -> None:
+        """Rebuild all state from canonical rows, inside the caller's transaction."""
+        cursor = load.cursor(self.store, self.handle)
+        if cursor is not None:
+            self._tip, self._marks = cursor
+        self._casework = load.load_casework(
+            self.store, self.handle, self.utxo, self.config.native, self._limits, self._interest_of
+        )
+        self.scanner.forget_all()
+        self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in self._casework.coins.items()})
+
+    async def _connect(self, ref: BlockRef, view: NodeView) -> None:
+        prepared = await self._prepare(ref, await self.node.block(ref), view)
+        self._commit([prepared])
+        log.info(
+            "chain=%s connected height=%d hash=%s txs=%d",
+            self.config.name,
+            ref.height,
+            ref.hash.hex(),
+            len(prepared.txs),
+        )
+
+    async def _catch_up(self, view: NodeView) -> None:
+        """Stream blocks and commit many at a time, until a commit is due or the stream ends."""
+        assert self._tip is not None
+        pending: list[Prepared] = []
+        began, hits = time.monotonic(), 0
+        try:
+            async for ref, raw in self.node.blocks(self._tip, view.best.height):
+                pending.append(await self._prepare(ref, raw, view))
+                hits += len(pending[-1].txs)
+                if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
+                    self._commit(pending)
+                    pending = []
+                    if self._give_way:
+                        return
+                    began, hits = time.monotonic(), 0
+        finally:
+            if pending:
+                self._commit(pending)
+
+    async def _prepare(self, ref: BlockRef, raw: object, view: NodeView) -> Prepared:
+        """Scan a block and let the casework advance over it; the state in memory runs ahead of the store."""
+        draft = self.scanner.scan(raw)
+        facts = self.scanner.complete(draft, await self.node.answer(draft))
+        balances = await self._opening_balances(ref)
+        self._marks = advance_marks(
+            self._marks, ref.height, self.config.policy, {"safe": view.safe, "finalized": view.finalized}
+        )
+        prepared = self._casework.connect(facts, self._marks, balances)
+        self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
+        self.scanner.forget(prepared.removed)
+        self._tip = ref
+        return prepared
+
+    async def _opening_balances(self, ref: BlockRef) -> Mapping[tuple[int, Holder, AssetId], int]:
+        """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""
+        found: dict[tuple[int, Holder, AssetId], int] = {}
+        for case_id in self._casework.opening_at(ref.height) if not self.utxo else ():
+            holders = load.held_holders(self.store, self.handle, case_id)
+            assets = [a for a in self.config.assets if a.kind in (AssetKind.NATIVE, AssetKind.LISTED)]
+            answers = await self.node.balances(ref, holders, assets)
+            found.update({(case_id, holder, asset): amount for (holder, asset), amount in answers.items()})
+        return found
+
+    def _commit(self, blocks: list[Prepared]) -> None:
+        try:
+            self.store.connect(self.handle, blocks, int(time.time()))
+        except BaseException:
+            self._stale = True
+            self.store.rolled_back()
+            raise
+        for block in blocks:
+            for notice in block.notices:
+                self._tell(self.config.name, notice)
+        if len(blocks) > 1:
+            log.info(
+                "chain=%s connected blocks=%d to height=%d", self.config.name, len(blocks), blocks[-1].facts.ref.height
+            )
+
+    def _disconnect(self, tip: BlockRef) -> None:
+        told: list[Notice] = []
+
+        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
+            self._reload()
+            judged = self._casework.judge_again(marks, legs)
+            for case_id, leg_id in legs:
+                plan = self._casework.books[case_id].by_id[leg_id].plan
+                judged.notices.append(
+                    Notice(
+                        "REORG-1",
+                        "HIGH",
+                        f"leg {plan.ref}: its transaction left the chain with block {tip.hash.hex()}",
+                        case_id,
+                        leg_id,
+                    )
+                )
+            told.extend(judged.notices)
+            return judged
+
+        try:
+            self.store.disconnect(self.handle, tip, rejudge, int(time.time()))
+        except BaseException:
+            self._stale = True
+            self.store.rolled_back()
+            raise
+        log.info("chain=%s disconnected height=%d hash=%s", self.config.name, tip.height, tip.hash.hex())
+        for notice in told:
+            self._tell(self.config.name, notice)
+
+    def _move_marks(self, view: NodeView) -> None:
+        """Judge again if the node's tags moved without a new block."""
+        assert self._tip is not None
+        marks = advance_marks(
+            self._marks, self._tip.height, self.config.policy, {"safe": view.safe, "finalized": view.finalized}
+        )
+        if marks != self._marks:
+            judged = self._casework.judge_again(marks, ())
+            self.store.note(self.handle, judged, marks, self._tip, int(time.time()))
+            self._marks = marks
+            for notice in judged.notices:
+                self._tell(self.config.name, notice)
+
+    def _behind(self, best: BlockRef) -> Outcome:
+        assert self._tip is not None
+        outcome = Outcome("behind", f"the node is at {best.height}, the store at {self._tip.height}")
+        self._note_status(best, outcome)
+        self._behind_since = self._behind_since or time.monotonic()
+        if not self._behind_told and time.monotonic() - self._behind_since >= self.config.behind_alert_s:
+            self._behind_told = True
+            notice = Notice("NODE-1", "WARN", f"{self.config.name}: {outcome.message}; nothing was disconnected")
+            self.store.alert(self.handle, notice, int(time.time()))
+            self._tell(self.config.name, notice)
+        return outcome
+
+    def _raise_alarm(self, error: Alarm) -> None:
+        notice = Notice("CHAIN-1", "CRITICAL", error.line())
+        self.store.alert(self.handle, notice, int(time.time()))
+        self._tell(self.config.name, notice)
+
+    def _note_status(self, best: BlockRef | None, outcome: Outcome) -> None:
+        """Tell the store what was seen of the node, when that changes and every few seconds."""
+        status = (best.hash if best else None, outcome)
+        if status != self._status or time.monotonic() - self._status_at > STATUS_S:
+            self._status, self._status_at = status, time.monotonic()
+            self.store.set_status(self.handle, best, outcome.state, outcome.message, int(time.time()))
