@@ -41,11 +41,6 @@ async def lying(rpc_url: str, lie: Lie) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
-def honest(_method: str, _params: Sequence[Any], answer: Answer) -> Answer:
-    """Say what the node says."""
-    return answer
-
-
 def without(*methods: str) -> Lie:
     """Not know some methods, as other makes of node do."""
 
