@@ -161,22 +161,29 @@ class JsonRpc:
 
     async def _send(self, verb: str, url: str, body: bytes | None) -> tuple[int, bytes]:
         await self.open()
-        assert self._session is not None
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._login is not None:
             headers["Authorization"] = "Basic " + b64encode(self._login.encode()).decode()
         try:
-            async with (
-                asyncio.timeout(self._deadline_s),
-                self._session.request(
-                    verb, url, data=body, headers=headers, allow_redirects=False
-                ) as response,
-            ):
-                return response.status, await self._body(response)
+            async with asyncio.timeout(self._deadline_s):
+                try:
+                    return await self._exchange(verb, url, body, headers)
+                except aiohttp.ServerDisconnectedError:
+                    # a kept connection that a restarted node no longer knows; all questions are mere reads
+                    return await self._exchange(verb, url, body, headers)
         except TimeoutError as error:
             raise self._strange(f"no complete answer within {self._deadline_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise self._strange(_first_line(str(error).encode()) or type(error).__name__) from error
+
+    async def _exchange(
+        self, verb: str, url: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        assert self._session is not None
+        async with self._session.request(
+            verb, url, data=body, headers=headers, allow_redirects=False
+        ) as response:
+            return response.status, await self._body(response)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """Read the whole body, but never more than the cap."""
