@@ -25,6 +25,8 @@ GENESIS = {
 }
 HEADERS_PER_REQUEST = 1000
 VIEW_TRIES = 5
+JUST_ARRIVING = 2
+"""Blocks whose header may be known before the block on a node that is in step."""
 OLDEST_VERSION = 250_000
 
 
@@ -175,8 +177,8 @@ class BitcoinNode:
         info: Any = await self._named.getblockchaininfo()
         version = (await self._named.getnetworkinfo())["version"]
         found = []
-        if info["initialblockdownload"] and info["blocks"] < info["headers"]:
-            missing = info["headers"] - info["blocks"]
+        missing = info["headers"] - info["blocks"]
+        if missing > JUST_ARRIVING:
             found.append(Lack(f"{missing} blocks are not downloaded yet", "Wait until the node is in step."))
         if version < OLDEST_VERSION:
             found.append(Lack(f"version {version} cannot tell spent coins", "Use bitcoind 25.0 or newer."))

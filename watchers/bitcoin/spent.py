@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tracer.errors import Inconsistent, NodeMissing
-from tracer.types import Hash, Holder, Outpoint, outpoint
+from tracer.types import Holder, Outpoint, parse_outpoint
 from watchers.bitcoin.scan import Hit, compact_size
 from watchers.node import Coin
 
@@ -49,7 +49,7 @@ def from_json(transaction: Any, hit: Hit) -> dict[Outpoint, Coin]:
     """
     try:
         sources = transaction["vin"]
-        points = [outpoint(Hash(bytes.fromhex(source["txid"])), source["vout"]) for source in sources]
+        points = [parse_outpoint(f"{source['txid']}:{source['vout']}") for source in sources]
         if points != [point for point, _ in hit.inputs]:
             raise Inconsistent(f"the node lists other inputs for {hit.txid.hex()}")
         if any("prevout" not in source for source in sources):
