@@ -5,9 +5,8 @@ only the store or the node can answer come in as `Asked` and as arguments.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from tracer.book import Book, Flow, Moment, Numbered, flow_of, newly_judged, open_with, post
 from tracer.chain import Marks
@@ -96,9 +95,9 @@ class Judged:
 class Ids:
     """Surrogates of the rows to come; the single writer hands them out in memory."""
 
-    block: count[int]
-    tx: count[int]
-    movement: count[int]
+    block: Iterator[int]
+    tx: Iterator[int]
+    movement: Iterator[int]
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """The single writer: blocks connect and disconnect, each with all its rows, or not at all."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
@@ -60,7 +60,7 @@ class Store:
     _engine: Engine = field(init=False)
     connection: Connection = field(init=False)
     ids: Ids = field(init=False)
-    _next_holder: "count[int]" = field(init=False)
+    _next_holder: Iterator[int] = field(init=False)
     _holders: dict[tuple[int, bytes], int] = field(default_factory=dict)
 
     def __enter__(self) -> "Store":
