@@ -1,0 +1,68 @@
+"""How a long list of lower-case bech32 addresses is read quickly. Pure.
+
+The checksum is linear: it is the XOR of one table entry per character, found here in about a twentieth of the time of
+the ordinary way. Whatever is not plainly a valid P2WPKH, P2WSH or P2TR address is left to the ordinary way, which also
+says what is wrong with it.
+"""
+
+from dataclasses import dataclass
+from functools import cache, reduce
+from operator import getitem, xor
+
+from embit import bech32
+
+from tracer.types import Holder
+
+_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_DIGITS = str.maketrans(_LETTERS, "0123456789abcdefghijklmnopqrstuv")
+_BECH32, _BECH32M = 1, 0x2BC830A3
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Per place and character of the part after the separator, what it adds to the checksum."""
+
+    start: int
+    tables: tuple[dict[str, int], ...]
+
+
+def script_of(address: str, hrp: str) -> Holder | None:
+    """Read an address with this prefix into its script pubkey; None if the ordinary way must look at it."""
+    cut = len(hrp) + 1
+    data = address[cut:]
+    if not address.startswith(hrp + "1") or len(data) not in (39, 59):
+        return None
+    sums = _sums(hrp, len(data))
+    try:
+        checksum = reduce(xor, map(getitem, sums.tables, data), sums.start)
+    except KeyError:
+        return None
+    if checksum != (_BECH32 if data[0] == "q" else _BECH32M):
+        return None
+    program = int(data[1:-6].translate(_DIGITS), 32)
+    match data[0], len(data):
+        case "q", 39:
+            return Holder(b"\x00\x14" + program.to_bytes(20, "big"))
+        case ("q" | "p") as version, 59 if not program & 15:  # 256 bits in 52 letters leave 4 that must be zero
+            return Holder((b"\x00\x20" if version == "q" else b"\x51\x20") + (program >> 4).to_bytes(32, "big"))
+    return None
+
+
+@cache
+def _sums(hrp: str, length: int) -> _Sums:
+    prefix = bech32.bech32_hrp_expand(hrp)
+
+    def checksum(values: list[int]) -> int:
+        return int(bech32.bech32_polymod(prefix + values))  # type: ignore[no-untyped-call]
+
+    start = checksum([0] * length)
+    tables = []
+    for place in range(length):
+        before, after = [0] * place, [0] * (length - place - 1)
+        bits = [checksum([*before, 1 << bit, *after]) ^ start for bit in range(5)]
+        sums = {
+            letter: reduce(xor, (bits[bit] for bit in range(5) if value >> bit & 1), 0)
+            for value, letter in enumerate(_LETTERS)
+        }
+        tables.append(sums)
+    return _Sums(start, tuple(tables))
