@@ -269,7 +269,7 @@ def test_spent_coins_are_read_from_a_transaction() -> None:
     wrong: list[Any] = [
         told_by_json(txid="01" * 32),
         told_by_json(vout=1),
-        told_by_json(vout="0"),
+        told_by_json(vout="x"),
         told_by_json(prevout={"value": 0.07, "scriptPubKey": {"hex": "51"}}),
         told_by_json(prevout={"value": Decimal("0.07")}),
         {"vin": []},
