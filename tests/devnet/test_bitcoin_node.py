@@ -180,6 +180,19 @@ async def test_a_restarted_node_is_asked_on_with_its_new_cookie(bitcoind: Bitcoi
         assert (await node.view(ref(bitcoind, 3))).best == ref(bitcoind, 3)
 
 
+async def test_a_node_that_comes_back_without_rest_is_asked_by_rpc(bitcoind: Bitcoind) -> None:
+    bitcoind.mine(3)
+    first, tip = ref(bitcoind, 0), ref(bitcoind, 3)
+    async with opened(bitcoind) as one, opened(bitcoind) as two, opened(bitcoind, rest=True) as strict:
+        bitcoind._extra = ("-rest=0",)
+        bitcoind.restart()
+        assert [at.height async for at, _ in one.blocks(first, 3)] == [1, 2, 3]
+        assert (await two.block(tip)).ref == tip
+        assert (one.rest, two.rest) == (False, False)
+        with pytest.raises(NodeMissing):
+            await strict.block(tip)
+
+
 async def test_a_frozen_node_is_given_up_after_the_deadline(bitcoind: Bitcoind) -> None:
     bitcoind.mine(3)
     tip = ref(bitcoind, 3)

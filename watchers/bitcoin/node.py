@@ -225,7 +225,7 @@ class BitcoinNode:
         """List the active chain's blocks above `after`; stops where they no longer link."""
         while after.height < upto:
             count = min(upto - after.height, HEADERS_PER_REQUEST)
-            headers = await (self._headers_by_rest if self.rest else self._headers_by_rpc)(after, count)
+            headers = await self._headers(after, count)
             for header in headers:
                 ref = BlockRef(after.height + 1, _double_sha256(header), Hash(header[35:3:-1]))
                 if ref.parent != after.hash:
@@ -234,6 +234,16 @@ class BitcoinNode:
                 after = ref
             if len(headers) < count:
                 return
+
+    async def _headers(self, after: BlockRef, count: int) -> list[bytes]:
+        if self.rest:
+            try:
+                return await self._headers_by_rest(after, count)
+            except NodeMissing:  # an unknown block is an empty answer: the node came back without REST
+                if self._wanted:
+                    raise
+                self.rest = False
+        return await self._headers_by_rpc(after, count)
 
     async def _headers_by_rest(self, after: BlockRef, count: int) -> list[bytes]:
         """Raw headers above `after`; none if it is not in the active chain."""
