@@ -41,9 +41,9 @@ async def through(anvil: Anvil, lie: Lie, **options: Any) -> AsyncIterator[Ether
         yield node
 
 
-def pay(anvil: Anvil, value: int = 1) -> dict[str, Any]:
+def pay(anvil: Anvil, value: int = 1, **more: str) -> dict[str, Any]:
     sender, receiver = anvil.accounts[:2]
-    return anvil.transact({"from": sender, "to": receiver, "value": hex(value)})
+    return anvil.transact({"from": sender, "to": receiver, "value": hex(value), **more})
 
 
 def holder(address: str) -> Holder:
@@ -242,6 +242,19 @@ async def test_a_reorg_between_headers_and_their_blocks_ends_the_stream(anvil: A
         assert [ref.height for ref, _ in await streamed(node, first, 30)] == list(range(1, 31))
 
 
+async def test_a_stream_ends_at_the_first_block_that_is_gone_even_if_later_ones_are_there(
+    anvil: Anvil,
+) -> None:
+    hashes = anvil.mine(20)
+
+    def lie(_method: str, params: Sequence[Any], answer: Answer) -> Answer:
+        about = params[0].get("blockHash") if params and isinstance(params[0], dict) else params[:1]
+        return {**answer, "result": None} if about in (hashes[9], hashes[9:10]) else answer
+
+    async with through(anvil, lie) as node:
+        assert [ref.height for ref, _ in await streamed(node, await at(node, 0), 20)] == list(range(1, 10))
+
+
 async def test_traces_of_a_new_branch_mean_that_the_block_was_left(anvil: Anvil) -> None:
     pay(anvil)
     done: list[str] = []
@@ -294,6 +307,20 @@ async def test_a_hit_that_was_reorganised_away_before_the_questions_is_missing(a
         draft = scanner.scan(await node.block(await at(node, 1)))
         anvil.reorg(1)
         with pytest.raises(NodeMissing):
+            await node.answer(draft)
+
+
+async def test_a_hit_that_was_mined_again_elsewhere_before_the_questions_is_missing(anvil: Anvil) -> None:
+    told = pay(anvil)
+    raw = anvil.rpc("eth_getRawTransactionByHash", told["transactionHash"])
+    anvil.mine()
+    scanner = EthereumScanner(CHAIN, ETHER)
+    scanner.watch([holder(anvil.accounts[0])])
+    async with opened(anvil.rpc_url) as node:
+        draft = scanner.scan(await node.block(await at(node, 1)))
+        _, again = anvil.reorg(2, [(raw, 1)])
+        assert anvil.receipt(told["transactionHash"])["blockHash"] == again
+        with pytest.raises(NodeMissing, match="left block 1"):
             await node.answer(draft)
 
 
@@ -474,7 +501,7 @@ async def test_a_false_answer_is_never_taken_for_a_fact(shared_anvil: Anvil, num
 @pytest.mark.parametrize("fork", ["berlin", "london", "paris", "shanghai", "cancun", "prague", "osaka"])
 async def test_the_header_of_every_fork_is_kept_with_its_hash(anvil_exe: Path, fork: str) -> None:
     with Anvil(anvil_exe, extra_args=["--hardfork", fork]) as anvil:
-        pay(anvil)
+        pay(anvil, gasPrice=hex(2 * 10**9))
         scanner = EthereumScanner(CHAIN, ETHER)
         scanner.watch([holder(anvil.accounts[0])])
         async with opened(anvil.rpc_url) as node:
