@@ -353,6 +353,7 @@ class TraceLabelRow(SQLModel, table=True):
     __tablename__ = "trace_label"
     __table_args__ = (
         Index("uq_trace_label_case_id_movement_id_block_id", "case_id", "movement_id", "block_id", unique=True),
+        Index("ix_trace_label_case_id_ordinal", "case_id", "ordinal"),
     )
     id: int | None = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="cases.id")
