@@ -120,6 +120,7 @@ class BlockFacts:
     header: the raw header (80 bytes; RLP on Ethereum), kept when the block has hits, else None.
     loose: movements that belong to no transaction (withdrawals, rewards).
     new_assets: assets met here that the store may not know (unlisted tokens, NFTs).
+    skipped: what was seen and not read, or could not be observed, and why.
     """
 
     ref: BlockRef
@@ -128,6 +129,7 @@ class BlockFacts:
     transactions: tuple[TxFacts, ...]
     loose: tuple[Movement, ...] = ()
     new_assets: tuple[Asset, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def outpoint(txid: Hash, index: int) -> Outpoint:

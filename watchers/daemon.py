@@ -139,11 +139,16 @@ async def _import_running(
         return {"imported": import_into(store, case, followers), "case": case.ref}
 
 
+def _request(path: Path) -> dict[str, str]:
+    """What the daemon is asked: it may stand in another folder."""
+    return {"path": str(path.absolute())}
+
+
 async def import_case(config: Config, path: Path) -> int:
     """Import a case: through the running daemon if there is one, else into the store itself; returns the exit code."""
     case = load_case(path, config)
     file = store_path(config)
-    answer = await ask(socket_path(file, os.environ), "import", {"path": str(path.absolute())})
+    answer = await ask(socket_path(file, os.environ), "import", _request(path))
     if answer is None:
         try:
             with Store(file) as store:

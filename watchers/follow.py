@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from tracer.chain import Behind, Broken, Connect, Disconnect, Marks, Seen, Wait,
 from tracer.errors import Alarm, FinalityBroken, NodeMissing, Retryable
 from tracer.notices import Notice
 from tracer.store import load
-from tracer.store.writer import ChainHandle, Store
+from tracer.store.chains import ChainHandle
+from tracer.store.writer import Store
 from tracer.taint.frontier import Limits
 from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
@@ -74,6 +75,8 @@ class Follower:
         self._marks = Marks(-1, -1)
         self._behind_since: float | None = None
         self._behind_told = False
+        self._orphaned: set[Hash] = set()
+        self._skipped: set[str] = set()
         self._status: tuple[object, ...] = ()
         self._status_at = 0.0
 
@@ -138,14 +141,18 @@ class Follower:
             outcome = Outcome("idle", "no imported case names this chain")
             self._note_status(None, outcome)
             return outcome
-        tip = self._tip
-        view = await self.node.view(tip)
+        view = await self.node.view(self._tip)
+        return await self._take_step(self._tip, view)
+
+    async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:
         step = next_step(tip, self._seen(view, tip), self._marks.final)
         if not isinstance(step, Behind):
             self._behind_since, self._behind_told = None, False
         match step:
             case Connect(block):
-                if view.best.height - tip.height > CATCH_UP_FROM:
+                if block.hash in self._orphaned:
+                    self._reconnect(block, view)
+                elif view.best.height - tip.height > CATCH_UP_FROM:
                     await self._catch_up(view)
                 else:
                     await self._connect(block, view)
@@ -189,6 +196,7 @@ class Follower:
         self._interest_of = load.interest_reader(self.store.connection, self.handle)
         with self.store.connection.begin():
             self._reload()
+            self._orphaned = load.orphaned_hashes(self.store, self.handle)
             self.scanner.watch(load.watched_holders(self.store, self.handle))
         self._stale = False
 
@@ -220,15 +228,16 @@ class Follower:
         pending: list[Prepared] = []
         began, hits = time.monotonic(), 0
         try:
-            async for ref, raw in self.node.blocks(self._tip, view.best.height):
-                pending.append(await self._prepare(ref, raw, view))
-                hits += len(pending[-1].txs)
-                if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
-                    self._commit(pending)
-                    pending = []
-                    if self._give_way:
+            async with contextlib.aclosing(self.node.blocks(self._tip, view.best.height)) as stream:
+                async for ref, raw in stream:
+                    if ref.hash in self._orphaned or self._give_way:
                         return
-                    began, hits = time.monotonic(), 0
+                    pending.append(await self._prepare(ref, raw, view))
+                    hits += len(pending[-1].txs)
+                    if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
+                        self._commit(pending)
+                        pending = []
+                        began, hits = time.monotonic(), 0
         finally:
             if pending:
                 self._commit(pending)
@@ -237,15 +246,23 @@ class Follower:
         """Scan a block and let the casework advance over it; the state in memory runs ahead of the store."""
         draft = self.scanner.scan(raw)
         facts = self.scanner.complete(draft, await self.node.answer(draft))
+        self._note_skipped(facts.skipped, ref)
         balances = await self._opening_balances(ref)
-        self._marks = advance_marks(
-            self._marks, ref.height, self.config.policy, {"safe": view.safe, "finalized": view.finalized}
-        )
+        self._marks = advance_marks(self._marks, ref.height, self.config.policy, tags(view))
         prepared = self._casework.connect(facts, self._marks, balances)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
         self.scanner.forget(prepared.removed)
         self._tip = ref
         return prepared
+
+    def _note_skipped(self, reasons: Iterable[str], ref: BlockRef) -> None:
+        """Store and tell, once per reason, what could not be read: it is not shown, and nobody may think it was."""
+        for reason in reasons:
+            if reason not in self._skipped:
+                self._skipped.add(reason)
+                notice = Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")
+                self.store.alert(self.handle, notice, int(time.time()))
+                self._tell(self.config.name, notice)
 
     async def _opening_balances(self, ref: BlockRef) -> Mapping[tuple[int, Holder, AssetId], int]:
         """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""
@@ -258,62 +275,70 @@ class Follower:
         return found
 
     def _commit(self, blocks: list[Prepared]) -> None:
-        try:
+        with self._reloading():
             self.store.connect(self.handle, blocks, int(time.time()))
-        except BaseException:
-            self._stale = True
-            self.store.rolled_back()
-            raise
         for block in blocks:
-            for notice in block.notices:
-                self._tell(self.config.name, notice)
+            self._tell_all(block.notices)
         if len(blocks) > 1:
             log.info(
                 "chain=%s connected blocks=%d to height=%d", self.config.name, len(blocks), blocks[-1].facts.ref.height
             )
 
     def _disconnect(self, tip: BlockRef) -> None:
-        told: list[Notice] = []
+        """Take our tip off the chain; legs that it served are judged again, and whoever watches is told."""
 
         def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
             self._reload()
             judged = self._casework.judge_again(marks, legs)
             for case_id, leg_id in legs:
-                plan = self._casework.books[case_id].by_id[leg_id].plan
-                judged.notices.append(
-                    Notice(
-                        "REORG-1",
-                        "HIGH",
-                        f"leg {plan.ref}: its transaction left the chain with block {tip.hash.hex()}",
-                        case_id,
-                        leg_id,
-                    )
-                )
-            told.extend(judged.notices)
+                ref = self._casework.books[case_id].by_id[leg_id].plan.ref
+                message = f"leg {ref}: its transaction left the chain with block {tip.hash.hex()}"
+                judged.notices.append(Notice("REORG-1", "HIGH", message, case_id, leg_id))
             return judged
 
+        with self._reloading():
+            judged = self.store.disconnect(self.handle, tip, rejudge, int(time.time()))
+        self._orphaned.add(tip.hash)
+        log.info("chain=%s disconnected height=%d hash=%s", self.config.name, tip.height, tip.hash.hex())
+        self._tell_all(judged.notices)
+
+    def _reconnect(self, ref: BlockRef, view: NodeView) -> None:
+        """Put a block back that was disconnected before: the chain returned to a branch that is stored."""
+
+        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
+            self._reload()
+            return self._casework.judge_again(marks, legs)
+
+        marks = advance_marks(self._marks, ref.height, self.config.policy, tags(view))
+        with self._reloading():
+            judged = self.store.reconnect(self.handle, ref, marks, rejudge, int(time.time()))
+        self._orphaned.discard(ref.hash)
+        log.info("chain=%s reconnected height=%d hash=%s", self.config.name, ref.height, ref.hash.hex())
+        self._tell_all(judged.notices)
+
+    @contextlib.contextmanager
+    def _reloading(self) -> Iterator[None]:
+        """If what happens to the store fails, take nothing in memory for granted."""
         try:
-            self.store.disconnect(self.handle, tip, rejudge, int(time.time()))
+            yield
         except BaseException:
             self._stale = True
             self.store.rolled_back()
             raise
-        log.info("chain=%s disconnected height=%d hash=%s", self.config.name, tip.height, tip.hash.hex())
-        for notice in told:
+
+    def _tell_all(self, notices: Iterable[Notice]) -> None:
+        for notice in notices:
             self._tell(self.config.name, notice)
 
     def _move_marks(self, view: NodeView) -> None:
         """Judge again if the node's tags moved without a new block."""
         assert self._tip is not None
-        marks = advance_marks(
-            self._marks, self._tip.height, self.config.policy, {"safe": view.safe, "finalized": view.finalized}
-        )
+        marks = advance_marks(self._marks, self._tip.height, self.config.policy, tags(view))
         if marks != self._marks:
             judged = self._casework.judge_again(marks, ())
             self.store.note(self.handle, judged, marks, self._tip, int(time.time()))
             self._marks = marks
-            for notice in judged.notices:
-                self._tell(self.config.name, notice)
+            self._tell_all(judged.notices)
 
     def _behind(self, best: BlockRef) -> Outcome:
         assert self._tip is not None
@@ -338,3 +363,8 @@ class Follower:
         if status != self._status or time.monotonic() - self._status_at > STATUS_S:
             self._status, self._status_at = status, time.monotonic()
             self.store.set_status(self.handle, best, outcome.state, outcome.message, int(time.time()))
+
+
+def tags(view: NodeView) -> dict[str, int | None]:
+    """The heights that a node gives for its own tags."""
+    return {"safe": view.safe, "finalized": view.finalized}

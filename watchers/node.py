@@ -3,7 +3,7 @@
 A family is one folder that offers a `Node` (I/O) and a `Scanner` (pure) and is named in `watchers.families`.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -96,7 +96,7 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
     async def block(self, ref: BlockRef) -> RawGiven:
         """Fetch one block *by hash*."""
 
-    def blocks(self, after: BlockRef, upto: int) -> AsyncIterator[tuple[BlockRef, RawGiven]]:
+    def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawGiven], None]:
         """Stream active-chain blocks after `after` up to height `upto`, in order, prefetching a few requests ahead.
 
         Ends early, without error, when the node's chain no longer links to what was streamed.

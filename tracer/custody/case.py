@@ -8,7 +8,8 @@ chain's native asset.
 from dataclasses import dataclass
 from enum import Enum
 
-from tracer.types import AssetId, ChainId, Holder, Outpoint, Role
+from tracer.errors import CaseRefused
+from tracer.types import HELD_ROLES, AssetId, ChainId, Holder, Outpoint, Role
 
 
 class LegKind(Enum):
@@ -117,3 +118,25 @@ class Case:
     attestations: tuple[Attestation, ...]
     legs: tuple[Leg, ...]
     source_sha256: bytes
+
+
+def check_legs(case: Case) -> None:
+    """Raise CaseRefused if a leg goes where its kind cannot, or is on a chain without a seizure height.
+
+    Legs that deliver (DEPOSIT, RETURN, DESTROY) leave custody; all others stay within it.
+    """
+    watches = {watch.ref: watch for watch in case.watches}
+    for leg in case.legs:
+        target = watches[leg.target]
+        held = target.role in HELD_ROLES
+        if (leg.kind in DELIVERING) == held:
+            wanted = "an exchange or refund address" if held else "a seized, authority or agency address"
+            raise CaseRefused(
+                f"leg {leg.ref}: a {leg.kind.value} leg goes to {wanted}, but {leg.target} has role {target.role.value}",
+                "Correct the leg's `kind` or `to`, or the watch's `role`. Nothing was written.",
+            )
+        if target.chain not in case.seizures:
+            raise CaseRefused(
+                f"leg {leg.ref}: the case names no seizure height on {target.chain}",
+                "Add the chain to [case.seizure]. Nothing was written.",
+            )

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from tracer.custody.case import Case, Watch
+from tracer.custody.case import Case, Watch, check_legs
 from tracer.errors import CaseRefused
+from tracer.store.chains import ChainHandle
 from tracer.store.rows import insert_many
 from tracer.store.tables import (
     AttestationRow,
+    CaseRow,
     DocumentRow,
     InstitutionRow,
     LegRow,
@@ -17,7 +19,7 @@ from tracer.store.tables import (
     TraceRunRow,
     WatchRow,
 )
-from tracer.store.writer import ChainHandle, Store
+from tracer.store.writer import Store
 from tracer.taint.following import METHODS
 from tracer.types import ChainId
 
@@ -44,8 +46,9 @@ def import_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle],
                 f"case {case.ref} was already imported from a different file",
                 "Imported declarations never change: declare a new case. Nothing was written.",
             )
+        check_legs(case)
         refuse_late(store, case, chains)
-        insert_many_case(store, case, chains, utxo)
+        insert_declarations(store, case, chains, utxo)
     return True
 
 
@@ -54,129 +57,94 @@ def refuse_late(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle])
     for chain, handle in chains.items():
         births = [watch.birth for watch in case.watches if watch.chain == chain]
         tip = store.connection.execute(
-            text(
-                "SELECT b.height, c.from_height FROM follower f JOIN block b ON b.id = f.tip_id"
-                " JOIN coverage c ON c.chain_id = f.chain_id WHERE f.chain_id = :c"
-            ),
-            {"c": handle.id},
-        ).first()
+            text("SELECT max(height) FROM block WHERE chain_id = :c"), {"c": handle.id}
+        ).scalar()
         if tip is None or not births:
             continue
         first = min([*births, *([case.seizures[chain]] if chain in case.seizures else [])])
-        if first <= tip[0]:
+        if first <= tip:
             raise CaseRefused(
-                f"case {case.ref} begins at height {first} of {chain}, but the chain is already followed to {tip[0]}",
-                f"Give its watches a birth and a seizure height above {tip[0]} if they are that young, else import it"
+                f"case {case.ref} begins at height {first} of {chain}, but the chain is already followed to {tip}",
+                f"Give its watches a birth and a seizure height above {tip} if they are that young, else import it"
                 " into a new store together with the other cases. Nothing was written.",
             )
 
 
-def insert_many_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]) -> None:
+def next_id(store: Store, table: str) -> int:
+    """The first free id of a table."""
+    return int(store.connection.execute(text(f"SELECT coalesce(max(id), 0) + 1 FROM {table}")).scalar_one())
+
+
+def insert_declarations(
+    store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]
+) -> None:
     """Insert all rows of a case inside the caller's transaction."""
-    connection = store.connection
-
-    def execute(sql: str, **values: object) -> int:
-        connection.execute(text(sql), values)
-        return int(connection.execute(text("SELECT last_insert_rowid()")).scalar_one())
-
-    case_id = execute(
-        "INSERT INTO cases (ref, title, preset, source_sha256) VALUES (:ref, :title, :preset, :sha)",
-        ref=case.ref,
-        title=case.title,
-        preset=case.preset,
-        sha=case.source_sha256,
-    )
+    connection, case_id = store.connection, next_id(store, "cases")
     insert_many(
         connection,
-        SeizureRow,
-        ("case_id", "chain_id", "height"),
-        [(case_id, chains[chain].id, height) for chain, height in case.seizures.items()],
+        CaseRow,
+        "id ref title preset source_sha256",
+        [(case_id, case.ref, case.title, case.preset, case.source_sha256)],
     )
-    insert_many(
-        connection,
-        InstitutionRow,
-        ("case_id", "ref", "name", "part"),
-        [(case_id, item.ref, item.name, item.part) for item in case.institutions],
-    )
-    insert_many(
-        connection,
-        DocumentRow,
-        ("case_id", "ref", "title", "sha256"),
-        [(case_id, item.ref, item.title, item.sha256) for item in case.documents],
-    )
-    institutions = refs(store, "institution", case_id)
-    documents = refs(store, "document", case_id)
-    next_watch = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM watch")).scalar_one())
-    watches = {watch.ref: next_watch + place for place, watch in enumerate(case.watches)}
+    heights = [(case_id, chains[chain].id, height) for chain, height in case.seizures.items()]
+    insert_many(connection, SeizureRow, "case_id chain_id height", heights)
+    institutions, documents = insert_papers(store, case, case_id)
+    first = next_id(store, "watch")
+    watches = {watch.ref: first + place for place, watch in enumerate(case.watches)}
     for chain, handle in chains.items():
         insert_watches(store, case_id, [w for w in case.watches if w.chain == chain], watches, handle, institutions)
-    insert_many(
-        connection,
-        AttestationRow,
-        ("watch_id", "institution_id", "document_id", "valid_from", "valid_to"),
-        [
-            (watches[a.watch], institutions[a.institution], documents[a.document], a.valid_from, a.valid_to)
-            for a in case.attestations
-        ],
-    )
-    next_leg = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM leg")).scalar_one())
+    attested = [
+        (watches[a.watch], institutions[a.institution], documents[a.document], a.valid_from, a.valid_to)
+        for a in case.attestations
+    ]
+    insert_many(connection, AttestationRow, "watch_id institution_id document_id valid_from valid_to", attested)
+    insert_legs(store, case, case_id, watches, chains)
+    runs = [
+        (case_id, chains[chain].id, method, FEE_POLICY, ENGINE)
+        for chain in case.seizures
+        if chain in utxo
+        for method in METHODS
+    ]
+    insert_many(connection, TraceRunRow, "case_id chain_id method fee_policy engine", runs)
+
+
+def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Insert institutions and documents; returns their ids by ref."""
+    first = next_id(store, "institution")
+    bodies = [(first + place, case_id, item.ref, item.name, item.part) for place, item in enumerate(case.institutions)]
+    insert_many(store.connection, InstitutionRow, "id case_id ref name part", bodies)
+    first = next_id(store, "document")
+    papers = [(first + place, case_id, item.ref, item.title, item.sha256) for place, item in enumerate(case.documents)]
+    insert_many(store.connection, DocumentRow, "id case_id ref title sha256", papers)
+    return {ref: row for row, _, ref, *_ in bodies}, {ref: row for row, _, ref, *_ in papers}
+
+
+def insert_legs(
+    store: Store, case: Case, case_id: int, watches: Mapping[str, int], chains: Mapping[ChainId, ChainHandle]
+) -> None:
+    """Insert the planned legs and the watches that they may debit."""
+    first = next_id(store, "leg")
     assets = {asset: row for handle in chains.values() for asset, row in handle.assets.items()}
-    insert_many(
-        connection,
-        LegRow,
+    legs = [
         (
-            "id",
-            "case_id",
-            "ref",
-            "kind",
-            "asset_id",
-            "target_id",
-            "amount",
-            "tolerance",
-            "max_fee",
-            "not_before",
-            "deadline",
-        ),
-        [
-            (
-                next_leg + place,
-                case_id,
-                leg.ref,
-                leg.kind.value,
-                assets[leg.asset],
-                watches[leg.target],
-                leg.amount,
-                leg.tolerance,
-                leg.max_fee,
-                leg.not_before,
-                leg.deadline,
-            )
-            for place, leg in enumerate(case.legs)
-        ],
-    )
-    insert_many(
-        connection,
-        LegSourceRow,
-        ("leg_id", "watch_id"),
-        [(next_leg + place, watches[source]) for place, leg in enumerate(case.legs) for source in leg.sources],
-    )
-    insert_many(
-        connection,
-        TraceRunRow,
-        ("case_id", "chain_id", "method", "fee_policy", "engine"),
-        [
-            (case_id, chains[chain].id, method, FEE_POLICY, ENGINE)
-            for chain in case.seizures
-            if chain in utxo
-            for method in METHODS
-        ],
-    )
-
-
-def refs(store: Store, table: str, case_id: int) -> dict[str, int]:
-    """The ids of a case's rows by their refs."""
-    rows = store.connection.execute(text(f"SELECT ref, id FROM {table} WHERE case_id = :c"), {"c": case_id})
-    return {str(ref): int(row_id) for ref, row_id in rows}
+            first + place,
+            case_id,
+            leg.ref,
+            leg.kind.value,
+            assets[leg.asset],
+            watches[leg.target],
+            leg.amount,
+            leg.tolerance,
+            leg.max_fee,
+            leg.not_before,
+            leg.deadline,
+        )
+        for place, leg in enumerate(case.legs)
+    ]
+    columns = "id case_id ref kind asset_id target_id amount tolerance max_fee not_before deadline"
+    insert_many(store.connection, LegRow, columns, legs)
+    sources = [(first + place, watches[source]) for place, leg in enumerate(case.legs) for source in leg.sources]
+    insert_many(store.connection, LegSourceRow, "leg_id watch_id", sources)
 
 
 def insert_watches(
@@ -194,7 +162,7 @@ def insert_watches(
         insert_many(
             store.connection,
             WatchRow,
-            ("id", "case_id", "holder_id", "ref", "role", "institution_id", "birth", "outpoints"),
+            "id case_id holder_id ref role institution_id birth outpoints",
             [
                 (
                     ids[w.ref],

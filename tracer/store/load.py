@@ -12,7 +12,8 @@ from tracer.custody.case import LegKind
 from tracer.custody.judge import Attested
 from tracer.custody.ledger import Totals
 from tracer.matching import Arrival, LegState, Plan
-from tracer.store.writer import ChainHandle, Store
+from tracer.store.chains import ChainHandle
+from tracer.store.writer import Store
 from tracer.taint.following import FIFO, HAIRCUT, Trace
 from tracer.taint.frontier import Limits, Traced, merge_neighbours, seed
 from tracer.types import (
@@ -64,6 +65,14 @@ def block_ref(store: Store, chain: ChainHandle, block_hash: Hash) -> BlockRef:
         {"c": chain.id, "h": block_hash},
     ).one()
     return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2])))
+
+
+def orphaned_hashes(store: Store, chain: ChainHandle) -> set[Hash]:
+    """The hashes of stored blocks that are not on the canonical chain now."""
+    rows = store.connection.execute(
+        text("SELECT hash FROM block WHERE chain_id = :c AND NOT canonical"), {"c": chain.id}
+    )
+    return {Hash(bytes(block_hash)) for (block_hash,) in rows}
 
 
 def first_height(store: Store, chain: ChainHandle) -> int | None:
@@ -192,7 +201,8 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         book.totals[AssetId(row[0])] = Totals(*(int(value) for value in row[1:]))
     for key, caip19, amount in connection.execute(
         text(
-            f"SELECT key, caip19, amount FROM (SELECT h.key, a.caip19, l.amount, {newest.format('l.holder_id, l.asset_id')}"
+            "SELECT key, caip19, amount FROM (SELECT h.key, a.caip19, l.amount,"
+            f" {newest.format('l.holder_id, l.asset_id')}"
             " FROM held l JOIN block b ON b.id = l.block_id AND b.canonical JOIN asset a ON a.id = l.asset_id"
             " JOIN holder h ON h.id = l.holder_id WHERE l.case_id = :case AND b.chain_id = :c) q WHERE place = 1"
         ),
@@ -201,8 +211,9 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         book.held[Holder(bytes(key)), AssetId(caip19)] = int(amount)
     for leg_id, caip19, verdict, reason in connection.execute(
         text(
-            "SELECT v.leg_id, a.caip19, v.verdict, v.reason FROM verdict v JOIN block b ON b.id = v.block_id AND b.canonical"
-            " JOIN asset a ON a.id = v.asset_id WHERE v.case_id = :case AND b.chain_id = :c ORDER BY v.id"
+            "SELECT v.leg_id, a.caip19, v.verdict, v.reason FROM verdict v"
+            " JOIN block b ON b.id = v.block_id AND b.canonical"
+            " JOIN asset a ON a.id = v.asset_id WHERE v.case_id = :case AND b.chain_id = :c ORDER BY b.height, v.id"
         ),
         keys,
     ):
@@ -225,7 +236,8 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
         row.id: LegState(plan_of(row, frozenset(sources.get(row.id, ()))))
         for row in connection.execute(
             text(
-                "SELECT l.*, a.caip19, h.key FROM leg l JOIN asset a ON a.id = l.asset_id JOIN watch w ON w.id = l.target_id"
+                "SELECT l.*, a.caip19, h.key FROM leg l"
+                " JOIN asset a ON a.id = l.asset_id JOIN watch w ON w.id = l.target_id"
                 " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND a.chain_id = :c ORDER BY l.id"
             ),
             keys,
@@ -303,7 +315,8 @@ def load_own_coins(connection: Connection, chain: ChainHandle, books: dict[int, 
     """Give every book the unspent coins that its postings name."""
     for case_id, txid, index in connection.execute(
         text(
-            f"SELECT DISTINCT e.case_id, t.txid, m.idx FROM entry e JOIN block eb ON eb.id = e.block_id AND eb.canonical"
+            "SELECT DISTINCT e.case_id, t.txid, m.idx FROM entry e"
+            " JOIN block eb ON eb.id = e.block_id AND eb.canonical"
             f" JOIN {COIN} WHERE m.id = e.movement_id AND b.chain_id = :c AND m.kind = :out"
             f" AND e.place IN ('seized', 'credit', 'internal', 'change', 'refund') AND {UNSPENT}"
         ),

@@ -10,14 +10,15 @@ from tracer.store.tables import METADATA, Amount
 Row = Sequence[object]
 
 
-def insert_many(connection: Connection, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Insert tuples of column values; amounts are whole numbers."""
+def insert_many(connection: Connection, model: type[SQLModel], columns: str, rows: Iterable[Row]) -> None:
+    """Insert tuples of the named columns (names separated by blanks); amounts are whole numbers."""
+    names = columns.split()
     table = METADATA.tables[str(model.__tablename__)]
-    amounts = [place for place, name in enumerate(columns) if isinstance(table.c[name].type, Amount)]
+    amounts = [place for place, name in enumerate(names) if isinstance(table.c[name].type, Amount)]
     values = [bind(row, amounts) for row in rows] if amounts else [tuple(row) for row in rows]
     if values:
         marker = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([marker] * len(columns))})"
+        sql = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([marker] * len(names))})"
         connection.exec_driver_sql(sql, values)
 
 

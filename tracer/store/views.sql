@@ -1,0 +1,688 @@
+-- The analysts' contract: views that any SQLite opens. docs/schema.md is made from this file.
+--
+-- Amounts are whole numbers in base units, as text, because 64 bits are too few for wei: SUM and ORDER BY over them are
+-- wrong. Totals come as rows (v_ledger, v_balance, v_leg.arrived), and amount_key sorts as the amount does. Rows are of
+-- canonical blocks only, unless a view's name ends in _all or _orphaned.
+--
+-- Shared columns:
+-- chain           name of the chain in the configuration; v_chain has its CAIP-2 id
+-- case_ref        the case, as its case file names it
+-- watch_ref       the watched address, as the case file names it
+-- leg_ref         the planned leg, as the case file names it
+-- role            what the holder is to the case: seized, authority, agency, exchange, refund
+-- height          height of the block
+-- block_hash      hash of the block, hex, in display order
+-- block_id        number of the block in this store; of two canonical blocks of a chain the higher one is the newer
+-- time            block time, whole seconds since 1970 (UTC)
+-- time_utc        block time as text, such as 2025-06-05T08:00:00Z
+-- canonical       1 if the block is on the canonical chain, 0 if a reorg took it away
+-- confirmations   1 in the tip, 0 where a reorg took the block away
+-- confirmed       1 if the block is confirmed by the chain's policy, else 0
+-- final           1 if the block is final by the chain's policy, else 0
+-- txid            transaction id, hex, in display order, without 0x; null where no transaction carries the row
+-- txid_bytes      the same as 32 bytes: look a transaction up by this one (txid_bytes = x'..'), it has an index
+-- asset           CAIP-19 id of the asset
+-- symbol          how people call the asset; for unlisted tokens what the token itself says
+-- decimals        power of ten of one display unit: amount / 10^decimals
+-- asset_class     native (the chain's own), listed (allow-list), unlisted (anybody's token), nft
+-- amount          base units, as text
+-- amount_key      sorts as the amount does: its number of digits, then the digits
+-- movement_id     number of the movement in v_movement
+-- outpoint        txid:index of the output; null for other kinds
+-- address         address as text; the holder's bytes in hex where it has none
+-- method          tracing method: fifo, haircut; first-hop on account chains
+-- label           number of the seized coin whose value this is, in chain order (see v_trace_seed)
+-- label_outpoint  txid:index of that seized coin
+-- hop             transactions since a watched holder had the value; 0: a watched holder has it
+-- boundary        why the trace stops here (fee, burn, exchange deposit, refund address, budget: ..); null: it goes on
+-- verdict         SHOWN, CONTRADICTED or NOT_SHOWN
+-- reason          why, in words
+-- lane            weakest lane of the claims: PROVEN, REPORTED, ATTESTED, INFERRED
+-- claims          JSON list of {what, lane, refs}; refs name rows: movement:ID, block:ID, attestation:ID
+
+-- Where following stands on each chain, and what the daemon last saw of its node.
+--
+-- caip2           CAIP-2 id of the chain
+-- family          kind of chain: bitcoin, ethereum
+-- genesis         hash of the first block as the node showed it, hex; null before first contact
+-- tip_height      height of our newest canonical block; null if following has not begun
+-- tip_hash        its hash, hex
+-- tip_time        its time, seconds since 1970 (UTC)
+-- tip_time_utc    the same as text
+-- confirmed_height  at and below it blocks are confirmed; -1: none
+-- final_height    at and below it blocks are final; -1: none
+-- final_hash      hash of the block there; null: none
+-- covered_from    first height that was scanned for the watched holders
+-- covered_to      last height that was scanned
+-- covered_hash    hash of the last block that was scanned, hex
+-- checked         how far the scanned facts were checked
+-- anchor          who vouches for the block hashes
+-- node_height     height of the node's best block at last contact; null if it said none; not evidence
+-- node_hash       its hash, hex
+-- contacted_at    when the daemon last wrote this, seconds since 1970 by its wall clock; null: never
+-- node_state      in step, following, behind, unreachable, idle, halted; null: never contacted
+-- node_message    more about that state
+CREATE VIEW v_chain AS
+SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS genesis,
+    t.height AS tip_height, lower(hex(t.hash)) AS tip_hash, t.time AS tip_time,
+    strftime('%Y-%m-%dT%H:%M:%SZ', t.time, 'unixepoch') AS tip_time_utc,
+    f.confirmed_height, f.final_height, lower(hex(fb.hash)) AS final_hash,
+    v.from_height AS covered_from, v.to_height AS covered_to, lower(hex(v.end_hash)) AS covered_hash, v.checked,
+    'single-node' AS anchor,
+    s.node_height, lower(hex(s.node_hash)) AS node_hash, s.contacted_at, s.state AS node_state, s.message AS node_message
+FROM chain c
+LEFT JOIN follower f ON f.chain_id = c.id
+LEFT JOIN block t ON t.id = f.tip_id
+LEFT JOIN block fb ON fb.id = f.final_id
+LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all'
+LEFT JOIN follower_status s ON s.chain_id = c.id;
+
+-- The confirmation and finality policies under which verdicts were given.
+--
+-- policy_id       number that v_verdict_all names
+-- confirmed       confirmations (1 = in the tip) or a tag of the node
+-- final           the same, for finality
+CREATE VIEW v_policy AS
+SELECT p.id AS policy_id, c.name AS chain, p.confirmed, p.final
+FROM policy p JOIN chain c ON c.id = p.chain_id;
+
+-- The cases, one row per chain on which a case seized something.
+--
+-- title           what the case is called
+-- preset          the policy preset it follows
+-- source_sha256   SHA-256 of the case file, hex
+-- seizure_height  B0: balances after this block are what was seized; null: nothing on any chain
+-- opened          1 if the chain has reached B0, else 0
+CREATE VIEW v_case AS
+SELECT k.ref AS case_ref, k.title, k.preset, lower(hex(k.source_sha256)) AS source_sha256,
+    c.name AS chain, s.height AS seizure_height, coalesce(t.height >= s.height, 0) AS opened
+FROM cases k
+LEFT JOIN seizure s ON s.case_id = k.id
+LEFT JOIN chain c ON c.id = s.chain_id
+LEFT JOIN follower f ON f.chain_id = s.chain_id
+LEFT JOIN block t ON t.id = f.tip_id;
+
+-- Everybody who owned value in a stored movement, or is watched.
+--
+-- holder_id       number that v_movement.source_id and target_id name
+-- holder          script pubkey or 20-byte account, hex
+CREATE VIEW v_holder AS
+SELECT h.id AS holder_id, c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, lower(hex(h.key)) AS holder
+FROM holder h JOIN chain c ON c.id = h.chain_id;
+
+-- Which addresses a case watches, in which role.
+--
+-- holder_id       number of the holder in v_holder
+-- holder          script pubkey or 20-byte account, hex
+-- institution     whose it is said to be; null if the case file does not say
+-- birth           height from which it is watched
+-- seized_coins    how many coins of it are seized, where the case file lists coins; null: all
+CREATE VIEW v_watch AS
+SELECT k.ref AS case_ref, w.ref AS watch_ref, w.role, c.name AS chain,
+    coalesce(h.address, lower(hex(h.key))) AS address, w.holder_id, lower(hex(h.key)) AS holder,
+    i.name AS institution, w.birth, length(w.outpoints) / 36 AS seized_coins
+FROM watch w
+JOIN cases k ON k.id = w.case_id
+JOIN holder h ON h.id = w.holder_id
+JOIN chain c ON c.id = h.chain_id
+LEFT JOIN institution i ON i.id = w.institution_id;
+
+-- Who attested that a watched address is theirs, on which document.
+--
+-- attestation_id  number that claims name (attestation:ID)
+-- institution     who says so
+-- document        title of the document
+-- document_sha256 its SHA-256, hex
+-- valid_from      first instant of validity, seconds since 1970 (UTC)
+-- valid_to        last instant of validity; null: open
+CREATE VIEW v_attestation AS
+SELECT a.id AS attestation_id, k.ref AS case_ref, w.ref AS watch_ref, coalesce(h.address, lower(hex(h.key))) AS address,
+    i.name AS institution, d.title AS document, lower(hex(d.sha256)) AS document_sha256, a.valid_from, a.valid_to
+FROM attestation a
+JOIN watch w ON w.id = a.watch_id
+JOIN cases k ON k.id = w.case_id
+JOIN holder h ON h.id = w.holder_id
+JOIN institution i ON i.id = a.institution_id
+JOIN document d ON d.id = a.document_id;
+
+-- Every block that was ever connected, those that a reorg took away included.
+--
+-- parent_hash     hash of its parent, hex
+-- header          the block's header, hex; null where the block has no hits
+CREATE VIEW v_block_all AS
+SELECT b.id AS block_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_hash,
+    lower(hex(b.parent)) AS parent_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    b.canonical,
+    CASE WHEN b.canonical THEN t.height - b.height + 1 ELSE 0 END AS confirmations,
+    b.canonical AND b.height <= f.confirmed_height AS confirmed,
+    b.canonical AND b.height <= f.final_height AS final,
+    lower(hex(b.header)) AS header
+FROM block b
+JOIN chain c ON c.id = b.chain_id
+JOIN follower f ON f.chain_id = b.chain_id
+JOIN block t ON t.id = f.tip_id;
+
+-- The blocks of the canonical chain.
+--
+-- parent_hash     hash of its parent, hex
+-- header          the block's header, hex; null where the block has no hits
+CREATE VIEW v_block AS
+SELECT * FROM v_block_all WHERE canonical;
+
+-- Every movement that was ever stored, those that a reorg took away included.
+--
+-- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
+-- kind            in (a coin is spent), out (a coin is made), fee, trace (account value), log (token), withdrawal, reward
+-- idx             vin or vout index; 0 for a fee; the frame's order in its transaction; the log's index in its block
+-- source          who is debited: address, else bytes in hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
+-- source_id       number of that holder in v_holder; has an index
+-- target          who is credited; null: nobody (in, fee)
+-- target_id       number of that holder in v_holder; has an index
+-- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+CREATE VIEW v_movement_all AS
+SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_hash, b.time,
+    strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    lower(hex(t.txid)) AS txid, t.txid AS txid_bytes, t.position AS tx_position,
+    CASE m.kind WHEN 0 THEN 'in' WHEN 1 THEN 'out' WHEN 2 THEN 'fee' WHEN 3 THEN 'trace' WHEN 4 THEN 'log'
+        WHEN 5 THEN 'withdrawal' WHEN 6 THEN 'reward' END AS kind,
+    m.idx, a.caip19 AS asset, a.symbol, a.decimals, a.kind AS asset_class,
+    m.amount, printf('%03d', length(m.amount)) || m.amount AS amount_key,
+    coalesce(sh.address, lower(hex(sh.key))) AS source, m.source_id,
+    coalesce(th.address, lower(hex(th.key))) AS target, m.target_id,
+    CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS outpoint,
+    lower(hex(ot.txid)) || ':' || o.idx AS spends,
+    b.canonical,
+    CASE WHEN b.canonical THEN tip.height - b.height + 1 ELSE 0 END AS confirmations,
+    b.canonical AND b.height <= f.confirmed_height AS confirmed,
+    b.canonical AND b.height <= f.final_height AS final
+FROM movement m
+JOIN block b ON b.id = m.block_id
+JOIN chain c ON c.id = b.chain_id
+JOIN asset a ON a.id = m.asset_id
+JOIN follower f ON f.chain_id = b.chain_id
+JOIN block tip ON tip.id = f.tip_id
+LEFT JOIN tx t ON t.id = m.tx_id
+LEFT JOIN holder sh ON sh.id = m.source_id
+LEFT JOIN holder th ON th.id = m.target_id
+LEFT JOIN movement o ON o.id = m.spends_id
+LEFT JOIN tx ot ON ot.id = o.tx_id;
+
+-- Value that moved, on the canonical chain: of watched holders, and in transactions that spend traced coins.
+--
+-- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
+-- kind            in (a coin is spent), out (a coin is made), fee, trace (account value), log (token), withdrawal, reward
+-- idx             vin or vout index; 0 for a fee; the frame's order in its transaction; the log's index in its block
+-- source          who is debited: address, else bytes in hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
+-- source_id       number of that holder in v_holder; has an index
+-- target          who is credited; null: nobody (in, fee)
+-- target_id       number of that holder in v_holder; has an index
+-- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+CREATE VIEW v_movement AS
+SELECT * FROM v_movement_all WHERE canonical;
+
+-- Movements joined to the watches of every case, canonical or not: one row per movement, watch and direction.
+--
+-- direction       in: the watched holder is credited; out: it is debited
+-- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
+-- kind            as in v_movement
+-- idx             as in v_movement
+-- source          who is debited, as in v_movement
+-- source_id       number of that holder in v_holder
+-- target          who is credited, as in v_movement
+-- target_id       number of that holder in v_holder
+-- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+CREATE VIEW v_transfer_all AS
+SELECT k.ref AS case_ref, w.role, w.ref AS watch_ref, 'in' AS direction, m.*
+FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.target_id = w.holder_id
+UNION ALL
+SELECT k.ref, w.role, w.ref, 'out', m.*
+FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.source_id = w.holder_id;
+
+-- What moved in and out of each case's watched addresses, on the canonical chain.
+--
+-- direction       in: the watched holder is credited; out: it is debited
+-- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
+-- kind            as in v_movement
+-- idx             as in v_movement
+-- source          who is debited, as in v_movement
+-- source_id       number of that holder in v_holder
+-- target          who is credited, as in v_movement
+-- target_id       number of that holder in v_holder
+-- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+CREATE VIEW v_transfer AS
+SELECT * FROM v_transfer_all WHERE canonical;
+
+-- Transfers that a reorg took off the chain: kept as evidence, counted nowhere.
+--
+-- direction       in: the watched holder is credited; out: it is debited
+-- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
+-- kind            as in v_movement
+-- idx             as in v_movement
+-- source          who is debited, as in v_movement
+-- source_id       number of that holder in v_holder
+-- target          who is credited, as in v_movement
+-- target_id       number of that holder in v_holder
+-- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+CREATE VIEW v_transfer_orphaned AS
+SELECT * FROM v_transfer_all WHERE NOT canonical;
+
+-- The postings of every case's conservation ledger, those that a reorg took away included.
+--
+-- posting_id      number of the posting
+-- place           seized, credit, internal, change, delivered, refund, fee, unexplained
+-- reason          which kind of credit, delivery or loss
+-- address         who holds or received the value; null: nobody (fees), or it cannot be told apart
+CREATE VIEW v_posting_all AS
+SELECT e.id AS posting_id, k.ref AS case_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
+    e.place, e.reason, e.amount, printf('%03d', length(e.amount)) || e.amount AS amount_key,
+    l.ref AS leg_ref, coalesce(h.address, lower(hex(h.key))) AS address,
+    lower(hex(t.txid)) AS txid, t.txid AS txid_bytes,
+    CASE m.kind WHEN 1 THEN lower(hex(mt.txid)) || ':' || m.idx END AS outpoint, e.movement_id,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    b.canonical,
+    CASE WHEN b.canonical THEN tip.height - b.height + 1 ELSE 0 END AS confirmations,
+    b.canonical AND b.height <= f.confirmed_height AS confirmed,
+    b.canonical AND b.height <= f.final_height AS final
+FROM entry e
+JOIN cases k ON k.id = e.case_id
+JOIN block b ON b.id = e.block_id
+JOIN chain c ON c.id = b.chain_id
+JOIN asset a ON a.id = e.asset_id
+JOIN follower f ON f.chain_id = b.chain_id
+JOIN block tip ON tip.id = f.tip_id
+LEFT JOIN leg l ON l.id = e.leg_id
+LEFT JOIN holder h ON h.id = e.holder_id
+LEFT JOIN tx t ON t.id = e.tx_id
+LEFT JOIN movement m ON m.id = e.movement_id
+LEFT JOIN tx mt ON mt.id = m.tx_id;
+
+-- The postings of every case's conservation ledger: where each base unit came from, and where it went.
+--
+-- posting_id      number of the posting
+-- place           seized, credit, internal, change, delivered, refund, fee, unexplained
+-- reason          which kind of credit, delivery or loss
+-- address         who holds or received the value; null: nobody (fees), or it cannot be told apart
+CREATE VIEW v_posting AS
+SELECT * FROM v_posting_all WHERE canonical;
+
+-- What arrived for each planned leg, one row per transfer that served it.
+--
+-- place           internal, credit, refund or delivered: where the ledger put it
+-- reason          the leg's kind; with "excess" where more came than was planned
+-- amount          the part of the transfer that served this leg, base units, as text
+CREATE VIEW v_leg_arrival AS
+SELECT case_ref, leg_ref, chain, asset, symbol, decimals, amount, amount_key, place, reason, address, txid, txid_bytes,
+    outpoint, movement_id, height, block_hash, time, time_utc, confirmations, confirmed, final
+FROM v_posting
+WHERE leg_ref IS NOT NULL AND place NOT IN ('fee', 'unexplained');
+
+-- Every verdict that was ever given: also those that a later one replaced, or whose block a reorg took away.
+--
+-- verdict_id      number of the verdict; later ones are larger
+-- leg_ref         the leg that was judged; null: the conservation of the asset
+-- height          height of the tip when it was judged
+-- block_hash      hash of the tip when it was judged, hex
+-- policy_id       the policy it was given under (v_policy)
+-- current         1 if it is the last one on its subject on the canonical chain, else 0
+CREATE VIEW v_verdict_all AS
+SELECT v.id AS verdict_id, k.ref AS case_ref, l.ref AS leg_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
+    v.verdict, v.reason, v.lane, v.claims, b.height, lower(hex(b.hash)) AS block_hash, b.time,
+    strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc, v.policy_id, b.canonical,
+    b.canonical AND NOT EXISTS (
+        SELECT 1 FROM verdict n JOIN block nb ON nb.id = n.block_id
+        WHERE n.case_id = v.case_id AND n.leg_id IS v.leg_id AND n.asset_id = v.asset_id AND n.id > v.id AND nb.canonical
+    ) AS current
+FROM verdict v
+JOIN cases k ON k.id = v.case_id
+JOIN block b ON b.id = v.block_id
+JOIN chain c ON c.id = b.chain_id
+JOIN asset a ON a.id = v.asset_id
+LEFT JOIN leg l ON l.id = v.leg_id;
+
+-- The verdicts that stand: the last one on each subject on the canonical chain.
+--
+-- verdict_id      number of the verdict; later ones are larger
+-- leg_ref         the leg that was judged; null: the conservation of the asset
+-- height          height of the tip when it was judged
+-- block_hash      hash of the tip when it was judged, hex
+-- policy_id       the policy it was given under (v_policy)
+-- current         1
+CREATE VIEW v_verdict AS
+SELECT * FROM v_verdict_all WHERE current;
+
+-- The planned legs, what arrived for each, and the verdict that stands.
+--
+-- kind            SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, FORK_CLAIM, DESTROY, GAS
+-- planned         base units that are to arrive, as text
+-- arrived         base units that arrived so far, as text; exact at any size: seven limbs of 12 digits are summed, then carried
+-- arrivals        number of rows in v_leg_arrival
+-- tolerance       base units by which it may miss the plan, as text
+-- max_fee         what its transactions may cost, base units of the chain's native asset, as text
+-- fees            what they cost so far, the same unit; a fee above max_fee counts as unexplained
+-- not_before      first instant at which it may arrive, seconds since 1970 (UTC); null: open
+-- deadline        last instant at which it may arrive; null: open
+-- sources         watches that may pay, joined by commas; null: somebody outside the case
+-- target          watch that is to receive
+-- target_address  its address
+-- judged_height   height of the tip when it was judged; null: not judged yet
+-- judged_hash     hash of that tip, hex
+CREATE VIEW v_leg AS
+SELECT k.ref AS case_ref, l.ref AS leg_ref, l.kind, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
+    l.amount AS planned,
+    (
+        SELECT coalesce(nullif(ltrim(printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
+        FROM (SELECT d0, d1, d2, d3, d4, s5 % 1000000000000 AS d5, s6 + s5 / 1000000000000 AS s6
+        FROM (SELECT d0, d1, d2, d3, s4 % 1000000000000 AS d4, s5 + s4 / 1000000000000 AS s5, s6
+        FROM (SELECT d0, d1, d2, s3 % 1000000000000 AS d3, s4 + s3 / 1000000000000 AS s4, s5, s6
+        FROM (SELECT d0, d1, s2 % 1000000000000 AS d2, s3 + s2 / 1000000000000 AS s3, s4, s5, s6
+        FROM (SELECT d0, s1 % 1000000000000 AS d1, s2 + s1 / 1000000000000 AS s2, s3, s4, s5, s6
+        FROM (SELECT s0 % 1000000000000 AS d0, s1 + s0 / 1000000000000 AS s1, s2, s3, s4, s5, s6
+        FROM (
+            SELECT sum(CAST(substr(d, 73, 12) AS INTEGER)) AS s0, sum(CAST(substr(d, 61, 12) AS INTEGER)) AS s1,
+                sum(CAST(substr(d, 49, 12) AS INTEGER)) AS s2, sum(CAST(substr(d, 37, 12) AS INTEGER)) AS s3,
+                sum(CAST(substr(d, 25, 12) AS INTEGER)) AS s4, sum(CAST(substr(d, 13, 12) AS INTEGER)) AS s5,
+                sum(CAST(substr(d, 1, 12) AS INTEGER)) AS s6
+            FROM (
+                SELECT substr(printf('%084d', 0) || e.amount, -84) AS d
+                FROM entry e JOIN block eb ON eb.id = e.block_id AND eb.canonical
+                WHERE e.leg_id = l.id AND e.place NOT IN ('fee', 'unexplained')
+            )
+        )))))))
+    ) AS arrived,
+    (
+        SELECT count(*) FROM entry e JOIN block eb ON eb.id = e.block_id AND eb.canonical
+        WHERE e.leg_id = l.id AND e.place NOT IN ('fee', 'unexplained')
+    ) AS arrivals,
+    l.tolerance, l.max_fee,
+    (
+        SELECT coalesce(nullif(ltrim(printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
+        FROM (SELECT d0, d1, d2, d3, d4, s5 % 1000000000000 AS d5, s6 + s5 / 1000000000000 AS s6
+        FROM (SELECT d0, d1, d2, d3, s4 % 1000000000000 AS d4, s5 + s4 / 1000000000000 AS s5, s6
+        FROM (SELECT d0, d1, d2, s3 % 1000000000000 AS d3, s4 + s3 / 1000000000000 AS s4, s5, s6
+        FROM (SELECT d0, d1, s2 % 1000000000000 AS d2, s3 + s2 / 1000000000000 AS s3, s4, s5, s6
+        FROM (SELECT d0, s1 % 1000000000000 AS d1, s2 + s1 / 1000000000000 AS s2, s3, s4, s5, s6
+        FROM (SELECT s0 % 1000000000000 AS d0, s1 + s0 / 1000000000000 AS s1, s2, s3, s4, s5, s6
+        FROM (
+            SELECT sum(CAST(substr(d, 73, 12) AS INTEGER)) AS s0, sum(CAST(substr(d, 61, 12) AS INTEGER)) AS s1,
+                sum(CAST(substr(d, 49, 12) AS INTEGER)) AS s2, sum(CAST(substr(d, 37, 12) AS INTEGER)) AS s3,
+                sum(CAST(substr(d, 25, 12) AS INTEGER)) AS s4, sum(CAST(substr(d, 13, 12) AS INTEGER)) AS s5,
+                sum(CAST(substr(d, 1, 12) AS INTEGER)) AS s6
+            FROM (
+                SELECT substr(printf('%084d', 0) || e.amount, -84) AS d
+                FROM entry e JOIN block eb ON eb.id = e.block_id AND eb.canonical
+                WHERE e.leg_id = l.id AND e.place IN ('fee', 'unexplained')
+            )
+        )))))))
+    ) AS fees,
+    l.not_before, l.deadline,
+    (
+        SELECT group_concat(ref, ', ') FROM (
+            SELECT w.ref FROM leg_source s JOIN watch w ON w.id = s.watch_id WHERE s.leg_id = l.id ORDER BY w.id
+        )
+    ) AS sources,
+    tw.ref AS target, coalesce(th.address, lower(hex(th.key))) AS target_address,
+    coalesce(v.verdict, 'NOT_SHOWN') AS verdict,
+    coalesce(v.reason, 'not judged: the chain has not reached the height of the seizure') AS reason,
+    coalesce(v.lane, 'REPORTED') AS lane, coalesce(v.claims, '[]') AS claims,
+    vb.height AS judged_height, lower(hex(vb.hash)) AS judged_hash
+FROM leg l
+JOIN cases k ON k.id = l.case_id
+JOIN asset a ON a.id = l.asset_id
+JOIN chain c ON c.id = a.chain_id
+JOIN watch tw ON tw.id = l.target_id
+JOIN holder th ON th.id = tw.holder_id
+LEFT JOIN verdict v ON v.id = (
+    SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+    WHERE n.case_id = l.case_id AND n.leg_id = l.id AND n.asset_id = l.asset_id ORDER BY n.id DESC LIMIT 1
+)
+LEFT JOIN block vb ON vb.id = v.block_id;
+
+-- The conservation equation of each case and asset after every block that touched it.
+--
+-- seized          base units there at B0, as text. seized + credits = held + delivered + fees + unexplained, exactly
+-- credits         base units that came in since, as text
+-- held            base units that seized, authority and agency holders hold for the case, as text
+-- delivered       base units that left by matched deposit, return and destroy legs, net of refunds, as text
+-- fees            base units of fees that matched legs allow, as text
+-- unexplained     base units that no leg explains, as text; 0: nothing leaked
+CREATE VIEW v_ledger AS
+SELECT k.ref AS case_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
+    l.seized, l.credits, l.held, l.delivered, l.fees, l.unexplained,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    tip.height - b.height + 1 AS confirmations, b.height <= f.confirmed_height AS confirmed,
+    b.height <= f.final_height AS final, b.id AS block_id
+FROM ledger l
+JOIN block b ON b.id = l.block_id AND b.canonical
+JOIN cases k ON k.id = l.case_id
+JOIN asset a ON a.id = l.asset_id
+JOIN chain c ON c.id = b.chain_id
+JOIN follower f ON f.chain_id = b.chain_id
+JOIN block tip ON tip.id = f.tip_id;
+
+-- The conservation equation of each case and asset as it stands, with its verdict.
+--
+-- seized          base units there at B0, as text. seized + credits = held + delivered + fees + unexplained, exactly
+-- credits         base units that came in since, as text
+-- held            base units that seized, authority and agency holders hold for the case, as text
+-- delivered       base units that left by matched deposit, return and destroy legs, net of refunds, as text
+-- fees            base units of fees that matched legs allow, as text
+-- unexplained     base units that no leg explains, as text; 0: nothing leaked
+-- height          height of the last block that touched it
+CREATE VIEW v_conservation AS
+SELECT k.ref AS case_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
+    l.seized, l.credits, l.held, l.delivered, l.fees, l.unexplained,
+    coalesce(v.verdict, 'NOT_SHOWN') AS verdict, coalesce(v.reason, 'not judged') AS reason,
+    coalesce(v.lane, 'REPORTED') AS lane, coalesce(v.claims, '[]') AS claims,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    tip.height - b.height + 1 AS confirmations, b.height <= f.confirmed_height AS confirmed,
+    b.height <= f.final_height AS final
+FROM seizure s
+JOIN cases k ON k.id = s.case_id
+JOIN chain c ON c.id = s.chain_id
+JOIN follower f ON f.chain_id = s.chain_id
+JOIN block tip ON tip.id = f.tip_id
+JOIN asset a ON a.chain_id = s.chain_id
+JOIN ledger l ON l.case_id = s.case_id AND l.asset_id = a.id AND l.block_id = (
+    SELECT n.block_id FROM ledger n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+    WHERE n.case_id = s.case_id AND n.asset_id = a.id ORDER BY n.block_id DESC LIMIT 1
+)
+JOIN block b ON b.id = l.block_id
+LEFT JOIN verdict v ON v.id = (
+    SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+    WHERE n.case_id = s.case_id AND n.leg_id IS NULL AND n.asset_id = a.id ORDER BY n.id DESC LIMIT 1
+);
+
+-- What a case held at each address after every block that changed it.
+--
+-- holder_id       number of the holder in v_holder
+-- amount_key      sorts as the amount does; null where the amount is negative
+CREATE VIEW v_balance_history AS
+SELECT k.ref AS case_ref, c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, d.holder_id,
+    a.caip19 AS asset, a.symbol, a.decimals, d.amount,
+    CASE WHEN d.amount NOT LIKE '-%' THEN printf('%03d', length(d.amount)) || d.amount END AS amount_key,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
+    b.id AS block_id
+FROM held d
+JOIN block b ON b.id = d.block_id AND b.canonical
+JOIN cases k ON k.id = d.case_id
+JOIN holder h ON h.id = d.holder_id
+JOIN asset a ON a.id = d.asset_id
+JOIN chain c ON c.id = b.chain_id;
+
+-- What a case holds at each address now.
+--
+-- holder_id       number of the holder in v_holder
+-- amount_key      sorts as the amount does; null where the amount is negative
+-- height          height of the block that changed it last
+CREATE VIEW v_balance AS
+SELECT k.ref AS case_ref, c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, d.holder_id,
+    a.caip19 AS asset, a.symbol, a.decimals, d.amount,
+    CASE WHEN d.amount NOT LIKE '-%' THEN printf('%03d', length(d.amount)) || d.amount END AS amount_key,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc
+FROM held d
+JOIN block b ON b.id = d.block_id AND b.canonical
+JOIN cases k ON k.id = d.case_id
+JOIN holder h ON h.id = d.holder_id
+JOIN asset a ON a.id = d.asset_id
+JOIN chain c ON c.id = b.chain_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM held n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+    WHERE n.case_id = d.case_id AND n.holder_id = d.holder_id AND n.asset_id = d.asset_id AND n.block_id > d.block_id
+);
+
+-- The seized coins that are followed, in label order.
+--
+-- spent           1 if the coin has been spent, else 0
+-- height          height of the block that made the coin
+CREATE VIEW v_trace_seed AS
+SELECT k.ref AS case_ref, c.name AS chain, s.ordinal AS label, lower(hex(t.txid)) || ':' || m.idx AS outpoint, m.amount,
+    a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address,
+    EXISTS (
+        SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
+    ) AS spent,
+    b.height, lower(hex(b.hash)) AS block_hash, s.movement_id
+FROM trace_label s
+JOIN block sb ON sb.id = s.block_id AND sb.canonical
+JOIN cases k ON k.id = s.case_id
+JOIN movement m ON m.id = s.movement_id
+JOIN block b ON b.id = m.block_id
+JOIN chain c ON c.id = b.chain_id
+JOIN asset a ON a.id = m.asset_id
+JOIN tx t ON t.id = m.tx_id
+JOIN holder h ON h.id = m.target_id;
+
+-- Seized value that went from one coin into another, or into a fee, by each method.
+--
+-- seq             fifo: order of the units from the front of the output; haircut: order of label and input
+-- from_outpoint   txid:index of the coin that was spent; null if that coin is not stored (clean units only)
+-- from_id         number of the movement that spends it
+-- to_outpoint     txid:index of the output; null: the fee
+-- to_id           number of the output's, or the fee's, movement
+-- txid            transaction that moved it
+-- label           number of the seized coin; null: clean units (fifo only)
+-- amount          base units of that label, as text
+-- address         who received it; null: the fee
+-- hop             transactions since custody, at the receiving end
+CREATE VIEW v_trace_edge AS
+SELECT k.ref AS case_ref, c.name AS chain, r.method, b.height, lower(hex(t.txid)) AS txid, t.txid AS txid_bytes, e.seq,
+    lower(hex(ft.txid)) || ':' || o.idx AS from_outpoint, e.from_id,
+    CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS to_outpoint, e.to_id,
+    e.ordinal AS label,
+    (
+        SELECT lower(hex(st.txid)) || ':' || sm.idx
+        FROM trace_label s JOIN block sb ON sb.id = s.block_id AND sb.canonical AND sb.chain_id = b.chain_id
+        JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
+        WHERE s.case_id = r.case_id AND s.ordinal = e.ordinal
+    ) AS label_outpoint,
+    e.amount, a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address, tc.hop, tc.boundary
+FROM trace_edge e
+JOIN trace_run r ON r.id = e.run_id
+JOIN cases k ON k.id = r.case_id
+JOIN movement m ON m.id = e.to_id
+JOIN block b ON b.id = m.block_id AND b.canonical
+JOIN chain c ON c.id = b.chain_id
+JOIN asset a ON a.id = m.asset_id
+JOIN tx t ON t.id = m.tx_id
+JOIN movement i ON i.id = e.from_id
+LEFT JOIN movement o ON o.id = i.spends_id
+LEFT JOIN tx ft ON ft.id = o.tx_id
+LEFT JOIN holder h ON h.id = m.target_id
+LEFT JOIN trace_coin tc ON tc.case_id = r.case_id AND tc.movement_id = e.to_id;
+
+-- Where seized value is now: coins that are followed and unspent, and leaves where following stopped, with the reason.
+--
+-- state           live: an unspent coin that is followed; leaf: the trace stops here, see boundary
+-- outpoint        txid:index of the coin; null: a fee, or an account
+-- txid            transaction that brought it here
+-- label           number of the seized coin; null on account chains
+-- traced          base units of that label here, as text; per case, chain, method and label they add up to what was seized
+-- traced_key      sorts as traced does
+-- amount          base units of the whole coin or payment, clean ones included, as text
+-- watch_ref       the case's watch on the holder; null: outside the case
+-- role            its role; null: outside the case
+-- height          height of the block that brought it here
+CREATE VIEW v_frontier AS
+SELECT q.case_ref, q.chain, q.method, q.state, q.boundary, q.label,
+    (
+        SELECT lower(hex(st.txid)) || ':' || sm.idx
+        FROM trace_label s JOIN block sb ON sb.id = s.block_id AND sb.canonical AND sb.chain_id = q.chain_id
+        JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
+        WHERE s.case_id = q.case_id AND s.ordinal = q.label
+    ) AS label_outpoint, q.outpoint, q.txid, q.traced,
+    printf('%03d', length(q.traced)) || q.traced AS traced_key, q.amount, q.symbol, q.decimals,
+    coalesce(h.address, lower(hex(h.key))) AS address, w.ref AS watch_ref, w.role, q.hop, q.height, q.movement_id
+FROM (
+    SELECT k.id AS case_id, k.ref AS case_ref, c.id AS chain_id, c.name AS chain, r.method,
+        CASE WHEN tc.boundary IS NULL THEN 'live' ELSE 'leaf' END AS state, tc.boundary, e.ordinal AS label,
+        CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS outpoint, lower(hex(t.txid)) AS txid,
+        CAST(sum(CAST(e.amount AS INTEGER)) AS TEXT) AS traced, m.amount, a.symbol, a.decimals,
+        m.target_id AS holder_id, tc.hop, b.height, m.id AS movement_id
+    FROM trace_coin tc
+    JOIN cases k ON k.id = tc.case_id
+    JOIN movement m ON m.id = tc.movement_id
+    JOIN block b ON b.id = m.block_id AND b.canonical
+    JOIN chain c ON c.id = b.chain_id
+    JOIN asset a ON a.id = m.asset_id
+    JOIN tx t ON t.id = m.tx_id
+    JOIN trace_run r ON r.case_id = tc.case_id AND r.chain_id = b.chain_id
+    JOIN trace_edge e ON e.to_id = m.id AND e.run_id = r.id AND e.ordinal IS NOT NULL
+    WHERE tc.boundary IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
+    )
+    GROUP BY k.ref, r.method, m.id, e.ordinal
+    UNION ALL
+    SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, s.ordinal, lower(hex(t.txid)) || ':' || m.idx, lower(hex(t.txid)),
+        m.amount, m.amount, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
+    FROM trace_label s
+    JOIN block sb ON sb.id = s.block_id AND sb.canonical
+    JOIN cases k ON k.id = s.case_id
+    JOIN movement m ON m.id = s.movement_id
+    JOIN block b ON b.id = m.block_id
+    JOIN chain c ON c.id = b.chain_id
+    JOIN asset a ON a.id = m.asset_id
+    JOIN tx t ON t.id = m.tx_id
+    JOIN trace_run r ON r.case_id = s.case_id AND r.chain_id = b.chain_id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
+    )
+    UNION ALL
+    SELECT k.id, k.ref, c.id, c.name, 'first-hop', 'leaf',
+        CASE WHEN e.holder_id IS NOT NULL THEN 'first hop' WHEN e.reason LIKE 'fee %' THEN 'fee' ELSE e.reason END,
+        NULL, NULL, lower(hex(t.txid)), e.amount, coalesce(m.amount, e.amount), a.symbol, a.decimals, e.holder_id, 1,
+        b.height, e.movement_id
+    FROM entry e
+    JOIN cases k ON k.id = e.case_id
+    JOIN block b ON b.id = e.block_id AND b.canonical
+    JOIN chain c ON c.id = b.chain_id
+    JOIN asset a ON a.id = e.asset_id
+    LEFT JOIN tx t ON t.id = e.tx_id
+    LEFT JOIN movement m ON m.id = e.movement_id
+    WHERE e.place = 'unexplained' AND NOT EXISTS (
+        SELECT 1 FROM trace_run r WHERE r.case_id = e.case_id AND r.chain_id = b.chain_id
+    )
+) q
+LEFT JOIN holder h ON h.id = q.holder_id
+LEFT JOIN watch w ON w.case_id = q.case_id AND w.holder_id = q.holder_id;
+
+-- Everything that a person was told: also about blocks that a reorg took away, and about nodes.
+--
+-- alert_id        number of the alert; later ones are larger
+-- at              when it was given, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- rule            id of the rule that fired: LEG-1, LEG-5, REORG-1, ..
+-- severity        INFO, WARN, HIGH, CRITICAL
+-- case_ref        the case it concerns; null: a node or the daemon
+-- leg_ref         the leg it concerns; null: none
+-- height          height of the block that caused it; null: none did
+-- canonical       1 if that block is still on the chain, 0 if not; null: no block caused it
+-- message         what was said
+CREATE VIEW v_alert AS
+SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch') AS at_utc, x.rule, x.severity,
+    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, lower(hex(t.txid)) AS txid, b.height,
+    lower(hex(b.hash)) AS block_hash, b.canonical, x.message
+FROM alert x
+JOIN chain c ON c.id = x.chain_id
+LEFT JOIN block b ON b.id = x.block_id
+LEFT JOIN cases k ON k.id = x.case_id
+LEFT JOIN leg l ON l.id = x.leg_id
+LEFT JOIN tx t ON t.id = x.tx_id;

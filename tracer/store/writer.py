@@ -8,47 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Engine, text
 
-from tracer.book import Numbered
 from tracer.casework import Ids, Judged, Prepared
 from tracer.chain import Marks, Policy
-from tracer.custody.judge import Judgement
-from tracer.errors import WrongNetwork
 from tracer.notices import Notice
+from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
+from tracer.store.chains import ChainHandle, add_asset, register_chain
 from tracer.store.connection import open_writer, owned
 from tracer.store.rows import insert_many
-from tracer.store.tables import (
-    AlertRow,
-    AssetRow,
-    Block,
-    EntryRow,
-    HeldRow,
-    HolderRow,
-    LedgerRow,
-    MovementRow,
-    TraceCoinRow,
-    TraceEdgeRow,
-    TraceLabelRow,
-    Tx,
-    VerdictRow,
-)
-from tracer.types import Asset, AssetId, AssetKind, BlockRef, Hash, Holder
+from tracer.store.tables import AlertRow, Block, HolderRow
+from tracer.types import Asset, BlockRef, Hash, Holder
 
 HOLDER_CACHE = 200_000
 CHECKED = "scanned as the node reported it"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainHandle:
-    """A chain's surrogates in the store."""
-
-    id: int
-    caip2: str
-    policy_id: int
-    show: Callable[[Holder], str | None]
-    assets: dict[AssetId, int]
 
 
 @dataclass(slots=True)
@@ -87,6 +60,13 @@ class Store:
     def _top(self, table: str) -> int:
         return int(self.connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one())
 
+    def _one(self, sql: str, **values: object) -> Sequence[Any] | None:
+        row = self.connection.execute(text(sql), values).first()
+        return None if row is None else tuple(row)
+
+    def _run(self, sql: str, **values: object) -> None:
+        self.connection.execute(text(sql), values)
+
     def register_chain(
         self,
         caip2: str,
@@ -97,70 +77,13 @@ class Store:
         assets: Iterable[Asset],
         show: Callable[[Holder], str | None],
     ) -> ChainHandle:
-        """Note a chain at first contact, its policy and its assets; raises WrongNetwork for another genesis."""
+        """Note a chain, its policy and its assets; an empty genesis is one not seen yet. Raises WrongNetwork."""
         with self.connection.begin():
-            row = self._one("SELECT id, genesis FROM chain WHERE caip2 = :caip2", caip2=caip2)
-            if row is None:
-                self._run(
-                    "INSERT INTO chain (caip2, name, family, genesis) VALUES (:caip2, :name, :family, :genesis)",
-                    caip2=caip2,
-                    name=name,
-                    family=family,
-                    genesis=genesis,
-                )
-                row = self._one("SELECT id, genesis FROM chain WHERE caip2 = :caip2", caip2=caip2)
-            assert row is not None
-            chain_id = row[0]
-            if genesis and row[1] and bytes(row[1]) != genesis:
-                raise WrongNetwork(
-                    f"the store holds {name} with genesis {bytes(row[1]).hex()}, the node shows {genesis.hex()}"
-                )
-            if genesis and not row[1]:
-                self._run("UPDATE chain SET genesis = :genesis WHERE id = :id", genesis=genesis, id=chain_id)
-            wanted = {"chain": chain_id, "confirmed": str(policy.confirmed), "final": str(policy.final)}
-            find = "SELECT id FROM policy WHERE chain_id = :chain AND confirmed = :confirmed AND final = :final"
-            found = self._one(find, **wanted)
-            if found is None:
-                self._run(
-                    "INSERT INTO policy (chain_id, confirmed, final) VALUES (:chain, :confirmed, :final)", **wanted
-                )
-                found = self._one(find, **wanted)
-            assert found is not None
-            handle = ChainHandle(chain_id, caip2, found[0], show, {})
-            for asset in assets:
-                self._asset(handle, asset)
-            rows = self.connection.execute(text("SELECT caip19, id FROM asset WHERE chain_id = :c"), {"c": chain_id})
-            handle.assets.update({AssetId(caip19): int(asset_id) for caip19, asset_id in rows})
-        return handle
+            return register_chain(self.connection, caip2, name, family, genesis, policy, assets, show)
 
-    def _one(self, sql: str, **values: object) -> Sequence[Any] | None:
-        row = self.connection.execute(text(sql), values).first()
-        return None if row is None else tuple(row)
-
-    def _run(self, sql: str, **values: object) -> None:
-        self.connection.execute(text(sql), values)
-
-    def _asset(self, chain: ChainHandle, asset: Asset) -> None:
-        """Insert an asset, or take over what the operator's allow-list now says of it."""
-        known = self._one("SELECT id, kind FROM asset WHERE caip19 = :caip19", caip19=asset.id)
-        if known is None:
-            insert_many(
-                self.connection,
-                AssetRow,
-                ("chain_id", "caip19", "symbol", "decimals", "kind"),
-                [(chain.id, asset.id, asset.symbol, asset.decimals, asset.kind.value)],
-            )
-            known = self._one("SELECT id, kind FROM asset WHERE caip19 = :caip19", caip19=asset.id)
-        elif asset.kind in (AssetKind.LISTED, AssetKind.NATIVE):
-            self._run(
-                "UPDATE asset SET symbol = :symbol, decimals = :decimals, kind = :kind WHERE id = :id",
-                symbol=asset.symbol,
-                decimals=asset.decimals,
-                kind=asset.kind.value,
-                id=known[0],
-            )
-        assert known is not None
-        chain.assets[asset.id] = known[0]
+    def add_asset(self, chain: ChainHandle, asset: Asset) -> None:
+        """Insert an asset inside the caller's transaction."""
+        add_asset(self.connection, chain, asset)
 
     def holder_ids(self, chain: ChainHandle, keys: Iterable[bytes], *, shown: bool = True) -> dict[bytes, int]:
         """Find or insert holders; call it inside a transaction.
@@ -189,7 +112,7 @@ class Store:
             for key in unknown
             if key not in ids
         ]
-        insert_many(self.connection, HolderRow, ("id", "chain_id", "key", "address"), fresh)
+        insert_many(self.connection, HolderRow, "id chain_id key address", fresh)
         ids.update({key: holder_id for holder_id, _, key, _ in fresh})
         if shown:
             if len(self._holders) + len(unknown) > HOLDER_CACHE:
@@ -224,9 +147,7 @@ class Store:
             )
 
     def _blocks(self, rows: Iterable[Sequence[object]]) -> None:
-        insert_many(
-            self.connection, Block, ("id", "chain_id", "height", "hash", "parent", "time", "header", "canonical"), rows
-        )
+        insert_many(self.connection, Block, "id chain_id height hash parent time header canonical", rows)
 
     def connect(self, chain: ChainHandle, blocks: Sequence[Prepared], now: int) -> None:
         """Append blocks, with all their rows, in one transaction; `now` is the wall clock for alerts."""
@@ -246,11 +167,11 @@ class Store:
             )
             busy = [b for b in blocks if b.txs or b.loose or b.entries or b.verdicts or b.notices]
             if busy:
-                self._facts(chain, busy)
-                self._postings(chain, busy)
-                self._traces(chain, busy)
+                insert_facts(self, chain, busy)
+                insert_postings(self, chain, busy)
+                insert_traces(self, chain, busy)
                 for block in busy:
-                    self._judged(chain, block.block_id, block.verdicts, block.notices, now)
+                    insert_judged(self, chain, block.block_id, block.verdicts, block.notices, now)
             last = blocks[-1]
             self._move_cursor(chain, last.block_id, last.marks)
 
@@ -269,187 +190,6 @@ class Store:
             " end_hash = (SELECT hash FROM block WHERE id = :tip) WHERE chain_id = :c AND watch_set = 'all'",
             tip=tip_id,
             c=chain.id,
-        )
-
-    def _facts(self, chain: ChainHandle, blocks: Sequence[Prepared]) -> None:
-        for block in blocks:
-            for asset in block.facts.new_assets:
-                if asset.id not in chain.assets:
-                    self._asset(chain, asset)
-        insert_many(
-            self.connection,
-            Tx,
-            ("id", "block_id", "position", "txid", "raw"),
-            ((tx.id, b.block_id, tx.position, tx.txid, tx.raw) for b in blocks for tx in b.txs),
-        )
-        holders = self.holder_ids(
-            chain,
-            (
-                h
-                for b in blocks
-                for n in numbered_of(b)
-                for h in (n.movement.source, n.movement.target)
-                if h is not None
-            ),
-        )
-        insert_many(
-            self.connection,
-            MovementRow,
-            (
-                "id",
-                "block_id",
-                "kind",
-                "tx_id",
-                "idx",
-                "asset_id",
-                "amount",
-                "source_id",
-                "target_id",
-                "spends_id",
-                "outpoint",
-            ),
-            (
-                movement_row(chain, holders, b.block_id, tx_id, n)
-                for b in blocks
-                for tx_id, n in [*((tx.id, n) for tx in b.txs for n in tx.moves), *((None, n) for n in b.loose)]
-            ),
-        )
-
-    def _postings(self, chain: ChainHandle, blocks: Sequence[Prepared]) -> None:
-        holders = self.holder_ids(
-            chain,
-            (
-                h
-                for b in blocks
-                for h in [*(e.holder for _, _, e in b.entries), *(h for _, h, _ in b.held)]
-                if h is not None
-            ),
-        )
-        insert_many(
-            self.connection,
-            EntryRow,
-            (
-                "case_id",
-                "block_id",
-                "tx_id",
-                "movement_id",
-                "holder_id",
-                "asset_id",
-                "leg_id",
-                "place",
-                "reason",
-                "amount",
-            ),
-            (
-                (
-                    case_id,
-                    b.block_id,
-                    tx_id,
-                    e.movement_id,
-                    holders[e.holder] if e.holder is not None else None,
-                    chain.assets[e.asset],
-                    e.leg_id,
-                    e.place.value,
-                    e.reason,
-                    e.amount,
-                )
-                for b in blocks
-                for case_id, tx_id, e in b.entries
-            ),
-        )
-        insert_many(
-            self.connection,
-            HeldRow,
-            ("case_id", "holder_id", "asset_id", "block_id", "amount"),
-            (
-                (case_id, holders[holder], chain.assets[asset], b.block_id, amount)
-                for b in blocks
-                for (case_id, holder, asset), amount in b.held.items()
-            ),
-        )
-        insert_many(
-            self.connection,
-            LedgerRow,
-            ("case_id", "asset_id", "block_id", "seized", "credits", "held", "delivered", "fees", "unexplained"),
-            (
-                (
-                    case_id,
-                    chain.assets[asset],
-                    b.block_id,
-                    t.seized,
-                    t.credits,
-                    t.held,
-                    t.delivered,
-                    t.fees,
-                    t.unexplained,
-                )
-                for b in blocks
-                for (case_id, asset), t in b.ledger.items()
-            ),
-        )
-
-    def _traces(self, chain: ChainHandle, blocks: Sequence[Prepared]) -> None:
-        if not any(b.labels or b.edges or b.traced for b in blocks):
-            return
-        rows = self.connection.execute(
-            text("SELECT case_id, method, id FROM trace_run WHERE chain_id = :c"), {"c": chain.id}
-        )
-        runs = {(case_id, method): run_id for case_id, method, run_id in rows}
-        insert_many(
-            self.connection,
-            TraceLabelRow,
-            ("case_id", "block_id", "ordinal", "movement_id"),
-            ((case_id, b.block_id, label, movement_id) for b in blocks for case_id, label, movement_id in b.labels),
-        )
-        insert_many(
-            self.connection,
-            TraceEdgeRow,
-            ("run_id", "to_id", "seq", "from_id", "ordinal", "amount"),
-            (
-                (runs[case_id, e.method], e.to_id, e.seq, e.from_id, e.label, e.amount)
-                for b in blocks
-                for case_id, e in b.edges
-            ),
-        )
-        insert_many(
-            self.connection,
-            TraceCoinRow,
-            ("case_id", "movement_id", "hop", "boundary"),
-            ((case_id, r.movement_id, r.hop, r.boundary) for b in blocks for case_id, r in b.traced),
-        )
-
-    def _judged(
-        self,
-        chain: ChainHandle,
-        block_id: int,
-        verdicts: Iterable[tuple[int, int | None, AssetId, Judgement]],
-        notices: Iterable[Notice],
-        now: int,
-    ) -> None:
-        insert_many(
-            self.connection,
-            VerdictRow,
-            ("case_id", "leg_id", "asset_id", "block_id", "policy_id", "verdict", "reason", "lane", "claims"),
-            (
-                (
-                    case_id,
-                    leg_id,
-                    chain.assets[asset],
-                    block_id,
-                    chain.policy_id,
-                    j.verdict.value,
-                    j.reason,
-                    j.lane.name,
-                    orjson.dumps([{"what": c.what, "lane": c.lane.name, "refs": c.refs} for c in j.claims]).decode(),
-                )
-                for case_id, leg_id, asset, j in verdicts
-            ),
-        )
-        insert_many(
-            self.connection,
-            AlertRow,
-            ("at", "rule", "severity", "chain_id", "block_id", "case_id", "leg_id", "tx_id", "message"),
-            ((now, n.rule, n.severity, chain.id, block_id, n.case_id, n.leg_id, n.tx_id, n.message) for n in notices),
         )
 
     def disconnect(
@@ -472,15 +212,35 @@ class Store:
             assert state is not None
             marks = Marks(min(state[0], tip.height - 1), state[1])
             self._move_cursor(chain, parent[0], marks)
-            legs = [
-                (int(case_id), int(leg_id))
-                for case_id, leg_id in self.connection.execute(
-                    text("SELECT DISTINCT case_id, leg_id FROM entry WHERE block_id = :b AND leg_id IS NOT NULL"),
-                    {"b": row[0]},
-                )
-            ]
+            legs = self._legs_served(row[0])
             judged = rejudge(legs, marks)
-            self._judged(chain, parent[0], judged.verdicts, judged.notices, now)
+            insert_judged(self, chain, parent[0], judged.verdicts, judged.notices, now)
+        return judged
+
+    def _legs_served(self, block_id: int) -> list[tuple[int, int]]:
+        """The (case, leg) pairs that postings of a block name."""
+        rows = self.connection.execute(
+            text("SELECT DISTINCT case_id, leg_id FROM entry WHERE block_id = :b AND leg_id IS NOT NULL"),
+            {"b": block_id},
+        )
+        return [(int(case_id), int(leg_id)) for case_id, leg_id in rows]
+
+    def reconnect(
+        self,
+        chain: ChainHandle,
+        ref: BlockRef,
+        marks: Marks,
+        rejudge: Callable[[list[tuple[int, int]], Marks], Judged],
+        now: int,
+    ) -> Judged:
+        """Put a stored block back on the canonical chain: all its rows are there already."""
+        with self.connection.begin():
+            row = self._one("SELECT id FROM block WHERE chain_id = :c AND hash = :h", c=chain.id, h=ref.hash)
+            assert row is not None, "only a stored block can be reconnected"
+            self._run("UPDATE block SET canonical = 1 WHERE id = :id", id=row[0])
+            self._move_cursor(chain, row[0], marks)
+            judged = rejudge(self._legs_served(row[0]), marks)
+            insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
         return judged
 
     def note(self, chain: ChainHandle, judged: Judged, marks: Marks, tip: BlockRef, now: int) -> None:
@@ -489,7 +249,7 @@ class Store:
             row = self._one("SELECT tip_id FROM follower WHERE chain_id = :c", c=chain.id)
             assert row is not None, f"{chain.caip2} is followed from {tip.height}"
             self._move_cursor(chain, row[0], marks)
-            self._judged(chain, row[0], judged.verdicts, judged.notices, now)
+            insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
 
     def alert(self, chain: ChainHandle, notice: Notice, now: int) -> None:
         """Store an alert about a node or the daemon."""
@@ -497,7 +257,7 @@ class Store:
             insert_many(
                 self.connection,
                 AlertRow,
-                ("at", "rule", "severity", "chain_id", "message"),
+                "at rule severity chain_id message",
                 [(now, notice.rule, notice.severity, chain.id, notice.message)],
             )
 
@@ -515,28 +275,3 @@ class Store:
                 state=state,
                 message=message,
             )
-
-
-def numbered_of(block: Prepared) -> list[Numbered]:
-    """All numbered movements of a block."""
-    return [*(n for tx in block.txs for n in tx.moves), *block.loose]
-
-
-def movement_row(
-    chain: ChainHandle, holders: dict[bytes, int], block_id: int, tx_id: int | None, numbered: Numbered
-) -> tuple[object, ...]:
-    """A movement as the table wants it; the outpoint is kept only where the coin itself is not stored."""
-    move = numbered.movement
-    return (
-        numbered.id,
-        block_id,
-        int(move.kind),
-        tx_id,
-        move.index,
-        chain.assets[move.asset],
-        move.amount,
-        holders[move.source] if move.source is not None else None,
-        holders[move.target] if move.target is not None else None,
-        numbered.spends_id,
-        move.spends if numbered.spends_id is None else None,
-    )

@@ -7,7 +7,7 @@ block's hash, and an empty list only for a block without transactions.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from enum import Enum
 from types import ModuleType
 from typing import Any, Literal
@@ -149,7 +149,7 @@ class EthereumNode:
             await self._still_has(ref)
         raise Inconsistent(f"the node's traces of block {ref.height} are missing or of another block")
 
-    async def blocks(self, after: BlockRef, upto: int) -> AsyncIterator[tuple[BlockRef, RawBlock]]:
+    async def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawBlock], None]:
         """Stream active-chain blocks after `after` up to `upto`, in order, with `in_flight` requests ahead.
 
         Ends early, without error, when the node's chain no longer links to what was streamed. A caller that

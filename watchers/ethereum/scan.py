@@ -149,6 +149,7 @@ class EthereumScanner:
             transactions=tuple(transactions),
             loose=draft.loose,
             new_assets=draft.new_assets,
+            skipped=tuple(draft.skipped),
         )
 
     def _scan(self, ref: BlockRef, raw: RawBlock) -> Draft:

@@ -1,0 +1,90 @@
+"""Chains, policies and assets in the store: what is noted once and referred to by every row."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from tracer.chain import Policy
+from tracer.errors import WrongNetwork
+from tracer.store.rows import insert_many
+from tracer.store.tables import AssetRow
+from tracer.types import Asset, AssetId, AssetKind, Hash, Holder
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHandle:
+    """A chain's surrogates in the store; `show` writes a holder's address."""
+
+    id: int
+    caip2: str
+    policy_id: int
+    show: Callable[[Holder], str | None]
+    assets: dict[AssetId, int]
+
+
+def register_chain(
+    connection: Connection,
+    caip2: str,
+    name: str,
+    family: str,
+    genesis: Hash,
+    policy: Policy,
+    assets: Iterable[Asset],
+    show: Callable[[Holder], str | None],
+) -> ChainHandle:
+    """Note a chain inside the caller's transaction; raises WrongNetwork if it is stored with another genesis."""
+    find = text("SELECT id, genesis FROM chain WHERE caip2 = :caip2")
+    row = connection.execute(find, {"caip2": caip2}).first()
+    if row is None:
+        connection.execute(
+            text("INSERT INTO chain (caip2, name, family, genesis) VALUES (:caip2, :name, :family, :genesis)"),
+            {"caip2": caip2, "name": name, "family": family, "genesis": genesis},
+        )
+        row = connection.execute(find, {"caip2": caip2}).one()
+    chain_id, known = int(row[0]), bytes(row[1])
+    if genesis and known and known != genesis:
+        raise WrongNetwork(f"the store holds {name} with genesis {known.hex()}, the node shows {genesis.hex()}")
+    if genesis and not known:
+        connection.execute(
+            text("UPDATE chain SET genesis = :genesis WHERE id = :id"), {"genesis": genesis, "id": chain_id}
+        )
+    handle = ChainHandle(chain_id, caip2, policy_row(connection, chain_id, policy), show, {})
+    for asset in assets:
+        add_asset(connection, handle, asset)
+    rows = connection.execute(text("SELECT caip19, id FROM asset WHERE chain_id = :c"), {"c": chain_id})
+    handle.assets.update({AssetId(caip19): int(asset_id) for caip19, asset_id in rows})
+    return handle
+
+
+def policy_row(connection: Connection, chain_id: int, policy: Policy) -> int:
+    """Find or insert a policy by its content."""
+    wanted = {"chain": chain_id, "confirmed": str(policy.confirmed), "final": str(policy.final)}
+    find = text("SELECT id FROM policy WHERE chain_id = :chain AND confirmed = :confirmed AND final = :final")
+    found = connection.execute(find, wanted).scalar()
+    if found is None:
+        connection.execute(
+            text("INSERT INTO policy (chain_id, confirmed, final) VALUES (:chain, :confirmed, :final)"), wanted
+        )
+        found = connection.execute(find, wanted).scalar_one()
+    return int(found)
+
+
+def add_asset(connection: Connection, chain: ChainHandle, asset: Asset) -> None:
+    """Insert an asset, or take over what the operator's allow-list now says of it."""
+    find = text("SELECT id FROM asset WHERE caip19 = :caip19")
+    known = connection.execute(find, {"caip19": asset.id}).scalar()
+    if known is None:
+        insert_many(
+            connection,
+            AssetRow,
+            "chain_id caip19 symbol decimals kind",
+            [(chain.id, asset.id, asset.symbol, asset.decimals, asset.kind.value)],
+        )
+        known = connection.execute(find, {"caip19": asset.id}).scalar_one()
+    elif asset.kind in (AssetKind.LISTED, AssetKind.NATIVE):
+        connection.execute(
+            text("UPDATE asset SET symbol = :symbol, decimals = :decimals, kind = :kind WHERE id = :id"),
+            {"symbol": asset.symbol, "decimals": asset.decimals, "kind": asset.kind.value, "id": known},
+        )
+    chain.assets[asset.id] = int(known)
