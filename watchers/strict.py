@@ -76,7 +76,7 @@ def read(model: type[T], table: Mapping[str, object], *, base: Path = Path()) ->
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """Say that a key is unknown, and which one was probably meant."""
     near = get_close_matches(key, known, n=1)
-    return f"unknown key; did you mean {show(near[0])}?" if near else "unknown key"
+    return f"unknown key; perhaps {show(near[0])} is meant" if near else "unknown key"
 
 
 def show(value: object) -> str:

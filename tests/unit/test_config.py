@@ -272,17 +272,17 @@ def test_a_bad_value_is_answered_with_its_key_and_what_was_expected(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[chian.bitcoin]", 'chian: unknown key; did you mean "chain"?'),
-        (BITCOIN + "confirmd = 2", 'chain.bitcoin.confirmd: unknown key; did you mean "confirmed"?'),
-        (BITCOIN.replace("rpc_url", "rpcurl"), 'chain.bitcoin.rpcurl: unknown key; did you mean "rpc_url"?'),
+        ("[chian.bitcoin]", 'chian: unknown key; perhaps "chain" is meant'),
+        (BITCOIN + "confirmd = 2", 'chain.bitcoin.confirmd: unknown key; perhaps "confirmed" is meant'),
+        (BITCOIN.replace("rpc_url", "rpcurl"), 'chain.bitcoin.rpcurl: unknown key; perhaps "rpc_url" is meant'),
         (BITCOIN + 'name = "x"', "chain.bitcoin.name: unknown key"),
         (
             BITCOIN + "[chain.bitcoin.follow]\nhops = 1",
-            'chain.bitcoin.follow.hops: unknown key; did you mean "max_hops"?',
+            'chain.bitcoin.follow.hops: unknown key; perhaps "max_hops" is meant',
         ),
         (
             ETHEREUM + TOKEN + "decimal = 6",
-            'chain.ethereum.token[1] "USDT".decimal: unknown key; did you mean "decimals"?',
+            'chain.ethereum.token[1] "USDT".decimal: unknown key; perhaps "decimals" is meant',
         ),
         ("[daemon]\nalert = 1\n", "daemon.alert: unknown key"),
     ],
@@ -364,7 +364,7 @@ def test_a_mistake_in_a_variable_or_flag_names_that(tmp_path: Path) -> None:
         f'chain.bitcoin.final: expected a whole number >= 1, got "" (from --set chain.bitcoin.final). {fix}'
     )
     assert complaint(tmp_path, BITCOIN, {"TRACERD_STOER": "x"}) == (
-        f'stoer: unknown key; did you mean "store"? (from TRACERD_STOER). {spelling}'
+        f'stoer: unknown key; perhaps "store" is meant (from TRACERD_STOER). {spelling}'
     )
     assert complaint(tmp_path, BITCOIN, {}, "chain.bitcoin.rpc_url.x=1") == (
         f"chain.bitcoin.rpc_url.x: chain.bitcoin.rpc_url is not a table (from --set chain.bitcoin.rpc_url.x). {fix}"
