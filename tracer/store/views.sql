@@ -2,7 +2,8 @@
 --
 -- Amounts are whole numbers in base units, as text, because 64 bits are too few for wei: SUM and ORDER BY over them are
 -- wrong. Totals come as rows (v_ledger, v_balance, v_leg.arrived), and amount_key sorts as the amount does. Rows are of
--- canonical blocks only, unless a view's name ends in _all or _orphaned.
+-- canonical blocks only, unless a view's name ends in _all or _orphaned; alerts stay whatever became of their block.
+-- v_leg adds up exactly by summing seven limbs of 12 digits and carrying.
 --
 -- Shared columns:
 -- chain           name of the chain in the configuration; v_chain has its CAIP-2 id
@@ -64,12 +65,13 @@
 -- node_message    more about that state
 CREATE VIEW v_chain AS
 SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS genesis,
-    t.height AS tip_height, lower(hex(t.hash)) AS tip_hash, t.time AS tip_time,
+    t.height AS tip_height, nullif(lower(hex(t.hash)), '') AS tip_hash, t.time AS tip_time,
     strftime('%Y-%m-%dT%H:%M:%SZ', t.time, 'unixepoch') AS tip_time_utc,
-    f.confirmed_height, f.final_height, lower(hex(fb.hash)) AS final_hash,
-    v.from_height AS covered_from, v.to_height AS covered_to, lower(hex(v.end_hash)) AS covered_hash, v.checked,
+    f.confirmed_height, f.final_height, nullif(lower(hex(fb.hash)), '') AS final_hash,
+    v.from_height AS covered_from, v.to_height AS covered_to, nullif(lower(hex(v.end_hash)), '') AS covered_hash, v.checked,
     'single-node' AS anchor,
-    s.node_height, lower(hex(s.node_hash)) AS node_hash, s.contacted_at, s.state AS node_state, s.message AS node_message
+    s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
+    s.message AS node_message
 FROM chain c
 LEFT JOIN follower f ON f.chain_id = c.id
 LEFT JOIN block t ON t.id = f.tip_id
@@ -107,7 +109,8 @@ LEFT JOIN block t ON t.id = f.tip_id;
 -- holder_id       number that v_movement.source_id and target_id name
 -- holder          script pubkey or 20-byte account, hex
 CREATE VIEW v_holder AS
-SELECT h.id AS holder_id, c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, lower(hex(h.key)) AS holder
+SELECT h.id AS holder_id, c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address,
+    lower(hex(h.key)) AS holder
 FROM holder h JOIN chain c ON c.id = h.chain_id;
 
 -- Which addresses a case watches, in which role.
@@ -156,7 +159,7 @@ SELECT b.id AS block_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_
     CASE WHEN b.canonical THEN t.height - b.height + 1 ELSE 0 END AS confirmations,
     b.canonical AND b.height <= f.confirmed_height AS confirmed,
     b.canonical AND b.height <= f.final_height AS final,
-    lower(hex(b.header)) AS header
+    nullif(lower(hex(b.header)), '') AS header
 FROM block b
 JOIN chain c ON c.id = b.chain_id
 JOIN follower f ON f.chain_id = b.chain_id
@@ -172,25 +175,26 @@ SELECT * FROM v_block_all WHERE canonical;
 -- Every movement that was ever stored, those that a reorg took away included.
 --
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
--- kind            in (a coin is spent), out (a coin is made), fee, trace (account value), log (token), withdrawal, reward
+-- kind            in (a coin is spent), out (one is made), fee, trace (account value), log (token), withdrawal, reward
 -- idx             vin or vout index; 0 for a fee; the frame's order in its transaction; the log's index in its block
--- source          who is debited: address, else bytes in hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
+-- source          who is debited: address, else hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
 -- source_id       number of that holder in v_holder; has an index
 -- target          who is credited; null: nobody (in, fee)
 -- target_id       number of that holder in v_holder; has an index
 -- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+-- spends_id       movement that made that coin; has an index
 CREATE VIEW v_movement_all AS
 SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_hash, b.time,
     strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
-    lower(hex(t.txid)) AS txid, t.txid AS txid_bytes, t.position AS tx_position,
+    nullif(lower(hex(t.txid)), '') AS txid, t.txid AS txid_bytes, t.position AS tx_position,
     CASE m.kind WHEN 0 THEN 'in' WHEN 1 THEN 'out' WHEN 2 THEN 'fee' WHEN 3 THEN 'trace' WHEN 4 THEN 'log'
         WHEN 5 THEN 'withdrawal' WHEN 6 THEN 'reward' END AS kind,
     m.idx, a.caip19 AS asset, a.symbol, a.decimals, a.kind AS asset_class,
     m.amount, printf('%03d', length(m.amount)) || m.amount AS amount_key,
-    coalesce(sh.address, lower(hex(sh.key))) AS source, m.source_id,
-    coalesce(th.address, lower(hex(th.key))) AS target, m.target_id,
+    CASE WHEN sh.id IS NOT NULL THEN coalesce(sh.address, lower(hex(sh.key))) END AS source, m.source_id,
+    CASE WHEN th.id IS NOT NULL THEN coalesce(th.address, lower(hex(th.key))) END AS target, m.target_id,
     CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS outpoint,
-    lower(hex(ot.txid)) || ':' || o.idx AS spends,
+    lower(hex(ot.txid)) || ':' || o.idx AS spends, m.spends_id,
     b.canonical,
     CASE WHEN b.canonical THEN tip.height - b.height + 1 ELSE 0 END AS confirmations,
     b.canonical AND b.height <= f.confirmed_height AS confirmed,
@@ -210,13 +214,14 @@ LEFT JOIN tx ot ON ot.id = o.tx_id;
 -- Value that moved, on the canonical chain: of watched holders, and in transactions that spend traced coins.
 --
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
--- kind            in (a coin is spent), out (a coin is made), fee, trace (account value), log (token), withdrawal, reward
+-- kind            in (a coin is spent), out (one is made), fee, trace (account value), log (token), withdrawal, reward
 -- idx             vin or vout index; 0 for a fee; the frame's order in its transaction; the log's index in its block
--- source          who is debited: address, else bytes in hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
+-- source          who is debited: address, else hex; null: nobody (out, withdrawal, reward; fee on UTXO chains)
 -- source_id       number of that holder in v_holder; has an index
 -- target          who is credited; null: nobody (in, fee)
 -- target_id       number of that holder in v_holder; has an index
 -- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+-- spends_id       movement that made that coin; has an index
 CREATE VIEW v_movement AS
 SELECT * FROM v_movement_all WHERE canonical;
 
@@ -231,6 +236,7 @@ SELECT * FROM v_movement_all WHERE canonical;
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
 -- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+-- spends_id       movement that made that coin; has an index
 CREATE VIEW v_transfer_all AS
 SELECT k.ref AS case_ref, w.role, w.ref AS watch_ref, 'in' AS direction, m.*
 FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.target_id = w.holder_id
@@ -249,6 +255,7 @@ FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.source_
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
 -- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+-- spends_id       movement that made that coin; has an index
 CREATE VIEW v_transfer AS
 SELECT * FROM v_transfer_all WHERE canonical;
 
@@ -263,6 +270,7 @@ SELECT * FROM v_transfer_all WHERE canonical;
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
 -- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
+-- spends_id       movement that made that coin; has an index
 CREATE VIEW v_transfer_orphaned AS
 SELECT * FROM v_transfer_all WHERE NOT canonical;
 
@@ -275,8 +283,8 @@ SELECT * FROM v_transfer_all WHERE NOT canonical;
 CREATE VIEW v_posting_all AS
 SELECT e.id AS posting_id, k.ref AS case_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
     e.place, e.reason, e.amount, printf('%03d', length(e.amount)) || e.amount AS amount_key,
-    l.ref AS leg_ref, coalesce(h.address, lower(hex(h.key))) AS address,
-    lower(hex(t.txid)) AS txid, t.txid AS txid_bytes,
+    l.ref AS leg_ref, CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address,
+    nullif(lower(hex(t.txid)), '') AS txid, t.txid AS txid_bytes,
     CASE m.kind WHEN 1 THEN lower(hex(mt.txid)) || ':' || m.idx END AS outpoint, e.movement_id,
     b.height, lower(hex(b.hash)) AS block_hash, b.time, strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
     b.canonical,
@@ -325,12 +333,14 @@ WHERE leg_ref IS NOT NULL AND place NOT IN ('fee', 'unexplained');
 -- policy_id       the policy it was given under (v_policy)
 -- current         1 if it is the last one on its subject on the canonical chain, else 0
 CREATE VIEW v_verdict_all AS
-SELECT v.id AS verdict_id, k.ref AS case_ref, l.ref AS leg_ref, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
-    v.verdict, v.reason, v.lane, v.claims, b.height, lower(hex(b.hash)) AS block_hash, b.time,
+SELECT v.id AS verdict_id, k.ref AS case_ref, l.ref AS leg_ref, c.name AS chain,
+    a.caip19 AS asset, a.symbol, a.decimals, v.verdict, v.reason, v.lane, v.claims,
+    b.height, lower(hex(b.hash)) AS block_hash, b.time,
     strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc, v.policy_id, b.canonical,
     b.canonical AND NOT EXISTS (
-        SELECT 1 FROM verdict n JOIN block nb ON nb.id = n.block_id
-        WHERE n.case_id = v.case_id AND n.leg_id IS v.leg_id AND n.asset_id = v.asset_id AND n.id > v.id AND nb.canonical
+        SELECT 1 FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+        WHERE n.case_id = v.case_id AND n.leg_id IS v.leg_id AND n.asset_id = v.asset_id
+            AND (n.block_id, n.id) > (v.block_id, v.id)
     ) AS current
 FROM verdict v
 JOIN cases k ON k.id = v.case_id
@@ -354,7 +364,7 @@ SELECT * FROM v_verdict_all WHERE current;
 --
 -- kind            SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, FORK_CLAIM, DESTROY, GAS
 -- planned         base units that are to arrive, as text
--- arrived         base units that arrived so far, as text; exact at any size: seven limbs of 12 digits are summed, then carried
+-- arrived         base units that arrived so far, as text; exact at any size
 -- arrivals        number of rows in v_leg_arrival
 -- tolerance       base units by which it may miss the plan, as text
 -- max_fee         what its transactions may cost, base units of the chain's native asset, as text
@@ -370,7 +380,8 @@ CREATE VIEW v_leg AS
 SELECT k.ref AS case_ref, l.ref AS leg_ref, l.kind, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
     l.amount AS planned,
     (
-        SELECT coalesce(nullif(ltrim(printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
+        SELECT coalesce(nullif(ltrim(
+            printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
         FROM (SELECT d0, d1, d2, d3, d4, s5 % 1000000000000 AS d5, s6 + s5 / 1000000000000 AS s6
         FROM (SELECT d0, d1, d2, d3, s4 % 1000000000000 AS d4, s5 + s4 / 1000000000000 AS s5, s6
         FROM (SELECT d0, d1, d2, s3 % 1000000000000 AS d3, s4 + s3 / 1000000000000 AS s4, s5, s6
@@ -395,7 +406,8 @@ SELECT k.ref AS case_ref, l.ref AS leg_ref, l.kind, c.name AS chain, a.caip19 AS
     ) AS arrivals,
     l.tolerance, l.max_fee,
     (
-        SELECT coalesce(nullif(ltrim(printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
+        SELECT coalesce(nullif(ltrim(
+            printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
         FROM (SELECT d0, d1, d2, d3, d4, s5 % 1000000000000 AS d5, s6 + s5 / 1000000000000 AS s6
         FROM (SELECT d0, d1, d2, d3, s4 % 1000000000000 AS d4, s5 + s4 / 1000000000000 AS s5, s6
         FROM (SELECT d0, d1, d2, s3 % 1000000000000 AS d3, s4 + s3 / 1000000000000 AS s4, s5, s6
@@ -424,7 +436,7 @@ SELECT k.ref AS case_ref, l.ref AS leg_ref, l.kind, c.name AS chain, a.caip19 AS
     coalesce(v.verdict, 'NOT_SHOWN') AS verdict,
     coalesce(v.reason, 'not judged: the chain has not reached the height of the seizure') AS reason,
     coalesce(v.lane, 'REPORTED') AS lane, coalesce(v.claims, '[]') AS claims,
-    vb.height AS judged_height, lower(hex(vb.hash)) AS judged_hash
+    vb.height AS judged_height, nullif(lower(hex(vb.hash)), '') AS judged_hash
 FROM leg l
 JOIN cases k ON k.id = l.case_id
 JOIN asset a ON a.id = l.asset_id
@@ -433,7 +445,8 @@ JOIN watch tw ON tw.id = l.target_id
 JOIN holder th ON th.id = tw.holder_id
 LEFT JOIN verdict v ON v.id = (
     SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
-    WHERE n.case_id = l.case_id AND n.leg_id = l.id AND n.asset_id = l.asset_id ORDER BY n.id DESC LIMIT 1
+    WHERE n.case_id = l.case_id AND n.leg_id = l.id AND n.asset_id = l.asset_id
+    ORDER BY n.block_id DESC, n.id DESC LIMIT 1
 )
 LEFT JOIN block vb ON vb.id = v.block_id;
 
@@ -489,7 +502,7 @@ JOIN ledger l ON l.case_id = s.case_id AND l.asset_id = a.id AND l.block_id = (
 JOIN block b ON b.id = l.block_id
 LEFT JOIN verdict v ON v.id = (
     SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
-    WHERE n.case_id = s.case_id AND n.leg_id IS NULL AND n.asset_id = a.id ORDER BY n.id DESC LIMIT 1
+    WHERE n.case_id = s.case_id AND n.leg_id IS NULL AND n.asset_id = a.id ORDER BY n.block_id DESC, n.id DESC LIMIT 1
 );
 
 -- What a case held at each address after every block that changed it.
@@ -574,7 +587,7 @@ SELECT k.ref AS case_ref, c.name AS chain, r.method, b.height, lower(hex(t.txid)
         JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
         WHERE s.case_id = r.case_id AND s.ordinal = e.ordinal
     ) AS label_outpoint,
-    e.amount, a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address, tc.hop, tc.boundary
+    e.amount, a.symbol, a.decimals, CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address, tc.hop, tc.boundary
 FROM trace_edge e
 JOIN trace_run r ON r.id = e.run_id
 JOIN cases k ON k.id = r.case_id
@@ -595,7 +608,7 @@ LEFT JOIN trace_coin tc ON tc.case_id = r.case_id AND tc.movement_id = e.to_id;
 -- outpoint        txid:index of the coin; null: a fee, or an account
 -- txid            transaction that brought it here
 -- label           number of the seized coin; null on account chains
--- traced          base units of that label here, as text; per case, chain, method and label they add up to what was seized
+-- traced          base units of that label here, as text; per case, chain, method and label they add up to the seed
 -- traced_key      sorts as traced does
 -- amount          base units of the whole coin or payment, clean ones included, as text
 -- watch_ref       the case's watch on the holder; null: outside the case
@@ -610,7 +623,7 @@ SELECT q.case_ref, q.chain, q.method, q.state, q.boundary, q.label,
         WHERE s.case_id = q.case_id AND s.ordinal = q.label
     ) AS label_outpoint, q.outpoint, q.txid, q.traced,
     printf('%03d', length(q.traced)) || q.traced AS traced_key, q.amount, q.symbol, q.decimals,
-    coalesce(h.address, lower(hex(h.key))) AS address, w.ref AS watch_ref, w.role, q.hop, q.height, q.movement_id
+    CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address, w.ref AS watch_ref, w.role, q.hop, q.height, q.movement_id
 FROM (
     SELECT k.id AS case_id, k.ref AS case_ref, c.id AS chain_id, c.name AS chain, r.method,
         CASE WHEN tc.boundary IS NULL THEN 'live' ELSE 'leaf' END AS state, tc.boundary, e.ordinal AS label,
@@ -631,8 +644,8 @@ FROM (
     )
     GROUP BY k.ref, r.method, m.id, e.ordinal
     UNION ALL
-    SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, s.ordinal, lower(hex(t.txid)) || ':' || m.idx, lower(hex(t.txid)),
-        m.amount, m.amount, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
+    SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, s.ordinal, lower(hex(t.txid)) || ':' || m.idx,
+        lower(hex(t.txid)), m.amount, m.amount, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
     FROM trace_label s
     JOIN block sb ON sb.id = s.block_id AND sb.canonical
     JOIN cases k ON k.id = s.case_id
@@ -648,7 +661,7 @@ FROM (
     UNION ALL
     SELECT k.id, k.ref, c.id, c.name, 'first-hop', 'leaf',
         CASE WHEN e.holder_id IS NOT NULL THEN 'first hop' WHEN e.reason LIKE 'fee %' THEN 'fee' ELSE e.reason END,
-        NULL, NULL, lower(hex(t.txid)), e.amount, coalesce(m.amount, e.amount), a.symbol, a.decimals, e.holder_id, 1,
+        NULL, NULL, nullif(lower(hex(t.txid)), ''), e.amount, coalesce(m.amount, e.amount), a.symbol, a.decimals, e.holder_id, 1,
         b.height, e.movement_id
     FROM entry e
     JOIN cases k ON k.id = e.case_id
@@ -678,8 +691,8 @@ LEFT JOIN watch w ON w.case_id = q.case_id AND w.holder_id = q.holder_id;
 -- message         what was said
 CREATE VIEW v_alert AS
 SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch') AS at_utc, x.rule, x.severity,
-    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, lower(hex(t.txid)) AS txid, b.height,
-    lower(hex(b.hash)) AS block_hash, b.canonical, x.message
+    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, nullif(lower(hex(t.txid)), '') AS txid, b.height,
+    nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message
 FROM alert x
 JOIN chain c ON c.id = x.chain_id
 LEFT JOIN block b ON b.id = x.block_id
