@@ -359,7 +359,7 @@ def _base_units(key: Sequence[Step], text: str, asset: Asset) -> int:
     """Convert decimal text to base units exactly; nothing is rounded."""
     if text.startswith("-"):
         raise _bad(key, f"may not be negative, got {show(text)}")
-    if not re.fullmatch(r"(0|[1-9][0-9]{0,77})(\.[0-9]+)?", text, re.ASCII):
+    if not re.fullmatch(r"(0|[1-9][0-9]{0,77})(\.[0-9]+)?", text):
         raise _bad(key, f'expected plain decimal text such as "1.5", got {show(text)}')
     whole, _, fraction = text.partition(".")
     if len(fraction) > asset.decimals:

@@ -169,10 +169,11 @@ def import_(given: Given, file: Path) -> int:
 def main() -> None:
     """Run a command and exit with its code."""
     sys.excepthook = _last_words
-    sys.exit(_exit_code(sys.argv[1:]))
+    sys.exit(exit_code(sys.argv[1:]))
 
 
-def _exit_code(arguments: list[str]) -> int:
+def exit_code(arguments: list[str]) -> int:
+    """Run a command and return its exit code; lets errors through that nobody expected."""
     try:
         return int(group.main(arguments, prog_name="tracerd", standalone_mode=False) or 0)
     except click.ClickException as error:

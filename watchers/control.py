@@ -60,8 +60,12 @@ async def serve(path: Path, handlers: Mapping[str, Handler]) -> AsyncIterator[No
     _own_folder(path.parent)
     if await _is_answered(path):
         raise StoreLocked(f"another tracerd answers on {path}")
+
+    async def answer(request: web.Request) -> web.Response:
+        return await _answer(request, handlers)
+
     app = web.Application(client_max_size=2**20)
-    app.router.add_post("/{command}", lambda request: _answer(request, handlers))
+    app.router.add_post("/{command}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     try:

@@ -556,6 +556,14 @@ def test_the_quick_way_reads_nothing_mistyped(script: bytes, place: int, letter:
     assert quick.script_of(address, "bc") is None
 
 
+def test_the_quick_way_refuses_padding_that_is_not_zero() -> None:
+    """The address of BIP-350 with a right checksum over 4 spare bits that are set."""
+    padded = "tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vpggkg4j"
+    assert quick.script_of(padded, "tb") is None
+    with pytest.raises(ValueError, match="tb1p0xlx|padding"):
+        script_of(padded, "test")
+
+
 def test_the_quick_way_leaves_unusual_addresses_to_the_ordinary_way() -> None:
     for script in (b"\x51\x14" + bytes(20), b"\x52\x20" + bytes(32), b"\x60\x02ab"):
         address = address_of(script, "main")

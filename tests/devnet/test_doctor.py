@@ -1,0 +1,78 @@
+"""What `tracerd check` says about real nodes: fit, of another network, too young, or not there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from fixtures.anvil import Anvil
+from fixtures.bitcoind import Bitcoind
+from fixtures.process import free_port
+from watchers.config import Config, load_config
+from watchers.doctor import check, report
+
+
+def config_of(bitcoind: Bitcoind, anvil: Anvil, *flags: str) -> Config:
+    return load_config(None, {}, [*(f"chain.{flag}" for flag in settings(bitcoind, anvil)), *flags])
+
+
+def settings(bitcoind: Bitcoind, anvil: Anvil) -> list[str]:
+    return [
+        "bitcoin.family=bitcoin",
+        "bitcoin.network=regtest",
+        f"bitcoin.rpc_url={bitcoind.rpc_url}",
+        f"bitcoin.cookie_file={bitcoind.cookie_file}",
+        "ethereum.family=ethereum",
+        f"ethereum.chain_id={anvil.chain_id}",
+        f"ethereum.rpc_url={anvil.rpc_url}",
+    ]
+
+
+async def test_fit_nodes_pass_every_check(shared_bitcoind: Bitcoind, shared_anvil: Anvil) -> None:
+    config = config_of(shared_bitcoind, shared_anvil)
+    findings = await check(config, {})
+    text = report(findings)
+    assert all(finding.fine for finding in findings), text
+    assert [finding.chain for finding in findings] == ["bitcoin"] * 3 + ["ethereum"] * 3
+    best = shared_bitcoind.rpc("getbestblockhash")
+    assert f"ok   bitcoin: tip: block {shared_bitcoind.rpc('getblockcount')} {best}" in text
+    assert f"genesis {shared_bitcoind.rpc('getblockhash', 0)}" in text
+    assert text.endswith("all 6 checks passed")
+
+
+async def test_a_node_of_another_network_fails_and_the_other_chain_is_still_checked(
+    shared_bitcoind: Bitcoind, shared_anvil: Anvil
+) -> None:
+    wrong = config_of(shared_bitcoind, shared_anvil, "chain.bitcoin.network=signet", "chain.ethereum.chain_id=1")
+    findings = await check(wrong, {})
+    assert [(finding.chain, finding.fine) for finding in findings] == [("bitcoin", False), ("ethereum", False)]
+    assert all("rpc_url" in finding.remedy for finding in findings)
+    half = config_of(shared_bitcoind, shared_anvil, "chain.bitcoin.network=signet")
+    assert [finding.fine for finding in await check(half, {})] == [False, True, True, True]
+
+
+async def test_a_node_that_is_not_there_fails_with_a_remedy(shared_bitcoind: Bitcoind, shared_anvil: Anvil) -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+    config = config_of(shared_bitcoind, shared_anvil, f"chain.bitcoin.rpc_url={gone}", f"chain.ethereum.rpc_url={gone}")
+    findings = await check(config, {})
+    assert [finding.fine for finding in findings] == [False, False]
+    assert all(finding.what.startswith("reachable") and finding.remedy for finding in findings)
+
+
+async def test_a_node_that_has_not_reached_the_oldest_block_fails(
+    shared_bitcoind: Bitcoind, shared_anvil: Anvil
+) -> None:
+    config = config_of(shared_bitcoind, shared_anvil)
+    findings = await check(config, {config.chain["bitcoin"].id: 10_000})
+    tip = shared_bitcoind.rpc("getblockcount")
+    assert next(finding.line() for finding in findings if not finding.fine) == (
+        f"FAIL bitcoin: answers from block 10000 on: its tip is block {tip}. Wait until the node has caught up."
+    )
+
+
+def test_the_command_prints_the_findings(shared_bitcoind: Bitcoind, shared_anvil: Anvil, tmp_path: Path) -> None:
+    flags = [word for flag in settings(shared_bitcoind, shared_anvil) for word in ("--set", f"chain.{flag}")]
+    tracerd = Path(sys.executable).with_name("tracerd")
+    done = subprocess.run([tracerd, *flags, "check"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "all 6 checks passed"
+    assert list(tmp_path.iterdir()) == []
