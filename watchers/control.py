@@ -5,7 +5,6 @@ import errno
 import hashlib
 import os
 import socket
-import stat
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -122,7 +121,7 @@ def _own_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
     state = folder.lstat()
     if folder.name == f"tracerd-{os.getuid()}" and (
-        state.st_uid != os.getuid() or not stat.S_ISDIR(state.st_mode) or state.st_mode & 0o077
+        state.st_uid != os.getuid() or state.st_mode & 0o077  # a symbolic link has mode 0777
     ):
         raise SocketUnsafe(f"{folder} is not a folder that only you can enter")
 
