@@ -68,7 +68,8 @@ SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS 
     t.height AS tip_height, nullif(lower(hex(t.hash)), '') AS tip_hash, t.time AS tip_time,
     strftime('%Y-%m-%dT%H:%M:%SZ', t.time, 'unixepoch') AS tip_time_utc,
     f.confirmed_height, f.final_height, nullif(lower(hex(fb.hash)), '') AS final_hash,
-    v.from_height AS covered_from, v.to_height AS covered_to, nullif(lower(hex(v.end_hash)), '') AS covered_hash, v.checked,
+    v.from_height AS covered_from, v.to_height AS covered_to,
+    nullif(lower(hex(v.end_hash)), '') AS covered_hash, v.checked,
     'single-node' AS anchor,
     s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
     s.message AS node_message
@@ -205,7 +206,7 @@ JOIN chain c ON c.id = b.chain_id
 JOIN asset a ON a.id = m.asset_id
 JOIN follower f ON f.chain_id = b.chain_id
 JOIN block tip ON tip.id = f.tip_id
-LEFT JOIN tx t ON t.id = m.tx_id
+LEFT JOIN tx t ON t.id = m.tx_id AND t.block_id = m.block_id
 LEFT JOIN holder sh ON sh.id = m.source_id
 LEFT JOIN holder th ON th.id = m.target_id
 LEFT JOIN movement o ON o.id = m.spends_id
@@ -362,6 +363,7 @@ SELECT * FROM v_verdict_all WHERE current;
 
 -- The planned legs, what arrived for each, and the verdict that stands.
 --
+-- leg_number      number of the leg; within a case in the order of the case file
 -- kind            SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, FORK_CLAIM, DESTROY, GAS
 -- planned         base units that are to arrive, as text
 -- arrived         base units that arrived so far, as text; exact at any size
@@ -377,8 +379,8 @@ SELECT * FROM v_verdict_all WHERE current;
 -- judged_height   height of the tip when it was judged; null: not judged yet
 -- judged_hash     hash of that tip, hex
 CREATE VIEW v_leg AS
-SELECT k.ref AS case_ref, l.ref AS leg_ref, l.kind, c.name AS chain, a.caip19 AS asset, a.symbol, a.decimals,
-    l.amount AS planned,
+SELECT k.ref AS case_ref, l.ref AS leg_ref, l.id AS leg_number, l.kind, c.name AS chain,
+    a.caip19 AS asset, a.symbol, a.decimals, l.amount AS planned,
     (
         SELECT coalesce(nullif(ltrim(
             printf('%d%012d%012d%012d%012d%012d%012d', s6, d5, d4, d3, d2, d1, d0), '0'), ''), '0')
@@ -549,7 +551,7 @@ WHERE NOT EXISTS (
 -- height          height of the block that made the coin
 CREATE VIEW v_trace_seed AS
 SELECT k.ref AS case_ref, c.name AS chain, s.ordinal AS label, lower(hex(t.txid)) || ':' || m.idx AS outpoint, m.amount,
-    a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address,
+    a.caip19 AS asset, a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address,
     EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
     ) AS spent,
@@ -587,7 +589,8 @@ SELECT k.ref AS case_ref, c.name AS chain, r.method, b.height, lower(hex(t.txid)
         JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
         WHERE s.case_id = r.case_id AND s.ordinal = e.ordinal
     ) AS label_outpoint,
-    e.amount, a.symbol, a.decimals, CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address, tc.hop, tc.boundary
+    e.amount, a.caip19 AS asset, a.symbol, a.decimals,
+    CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address, tc.hop, tc.boundary
 FROM trace_edge e
 JOIN trace_run r ON r.id = e.run_id
 JOIN cases k ON k.id = r.case_id
@@ -622,14 +625,15 @@ SELECT q.case_ref, q.chain, q.method, q.state, q.boundary, q.label,
         JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
         WHERE s.case_id = q.case_id AND s.ordinal = q.label
     ) AS label_outpoint, q.outpoint, q.txid, q.traced,
-    printf('%03d', length(q.traced)) || q.traced AS traced_key, q.amount, q.symbol, q.decimals,
-    CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address, w.ref AS watch_ref, w.role, q.hop, q.height, q.movement_id
+    printf('%03d', length(q.traced)) || q.traced AS traced_key, q.amount, q.asset, q.symbol, q.decimals,
+    CASE WHEN h.id IS NOT NULL THEN coalesce(h.address, lower(hex(h.key))) END AS address,
+    w.ref AS watch_ref, w.role, q.hop, q.height, q.movement_id
 FROM (
     SELECT k.id AS case_id, k.ref AS case_ref, c.id AS chain_id, c.name AS chain, r.method,
         CASE WHEN tc.boundary IS NULL THEN 'live' ELSE 'leaf' END AS state, tc.boundary, e.ordinal AS label,
         CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS outpoint, lower(hex(t.txid)) AS txid,
-        CAST(sum(CAST(e.amount AS INTEGER)) AS TEXT) AS traced, m.amount, a.symbol, a.decimals,
-        m.target_id AS holder_id, tc.hop, b.height, m.id AS movement_id
+        CAST(sum(CAST(e.amount AS INTEGER)) AS TEXT) AS traced, m.amount,
+        a.caip19 AS asset, a.symbol, a.decimals, m.target_id AS holder_id, tc.hop, b.height, m.id AS movement_id
     FROM trace_coin tc
     JOIN cases k ON k.id = tc.case_id
     JOIN movement m ON m.id = tc.movement_id
@@ -645,7 +649,7 @@ FROM (
     GROUP BY k.ref, r.method, m.id, e.ordinal
     UNION ALL
     SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, s.ordinal, lower(hex(t.txid)) || ':' || m.idx,
-        lower(hex(t.txid)), m.amount, m.amount, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
+        lower(hex(t.txid)), m.amount, m.amount, a.caip19, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
     FROM trace_label s
     JOIN block sb ON sb.id = s.block_id AND sb.canonical
     JOIN cases k ON k.id = s.case_id
@@ -661,7 +665,8 @@ FROM (
     UNION ALL
     SELECT k.id, k.ref, c.id, c.name, 'first-hop', 'leaf',
         CASE WHEN e.holder_id IS NOT NULL THEN 'first hop' WHEN e.reason LIKE 'fee %' THEN 'fee' ELSE e.reason END,
-        NULL, NULL, nullif(lower(hex(t.txid)), ''), e.amount, coalesce(m.amount, e.amount), a.symbol, a.decimals, e.holder_id, 1,
+        NULL, NULL, nullif(lower(hex(t.txid)), ''), e.amount, coalesce(m.amount, e.amount),
+        a.caip19, a.symbol, a.decimals, e.holder_id, 1,
         b.height, e.movement_id
     FROM entry e
     JOIN cases k ON k.id = e.case_id

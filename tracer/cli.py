@@ -1,0 +1,274 @@
+"""The analyst's command line, `tracer`: reads the store, never writes it, never asks a node."""
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import click
+
+from tracer.errors import Alarm, OperatorError, Retryable, StoreUnusable, TracerError
+
+# Everything else is imported by the command that needs it, so that help and usage errors come at once.
+
+EPILOG = """\b
+Exit codes:
+  0    shown
+  1    internal error
+  2    usage, or no such store, case or reference
+  3    contradicted: a mismatch or a leak
+  4    not shown: not confirmed, node behind or halted, store stale, coverage missing
+  130  interrupted
+"""
+
+METHODS = ("fifo", "haircut", "first-hop")
+
+
+@click.group(
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="custody-tracer", prog_name="tracer")
+@click.option(
+    "--store",
+    metavar="PATH|URL",
+    envvar="TRACER_STORE",
+    help="The store: an SQLite file, or its URL. [default: $TRACER_STORE, else ./custody.db]",
+)
+@click.pass_context
+def group(ctx: click.Context, store: str | None) -> None:
+    """Read what the store shows about the custody of seized coins.
+
+    Answers come with the blocks they hold for, and exit with the verdict. `--json` prints everything that
+    the tables shorten. Nothing is written and no node is asked; `tracerd` does that.
+
+    \b
+    Examples:
+      tracer status --now              is the store up to date?
+      tracer report --case HD-2025-01  the whole case
+      tracer trace TXID:0              where did this coin go?
+      tracer --store demo.db legs --json
+    """
+    ctx.obj = store or "custody.db"
+
+
+def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--json`."""
+    return click.option(
+        "--json", "json_", is_flag=True, help="Print the answer as JSON, with every id in full."
+    )(command)
+
+
+def of_case(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--case`."""
+    return click.option("--case", "case_ref", metavar="ID", help="Only this case. [default: all]")(command)
+
+
+@group.command(epilog=EPILOG)
+@click.option("--now", is_flag=True, help="Compare with the wall clock: is the store stale?")
+@click.option(
+    "--patience",
+    "patience_s",
+    type=click.IntRange(1),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the daemon may have been silent.",
+)
+@as_json
+@click.pass_obj
+def status(store: str, now: bool, patience_s: int, json_: bool) -> int:
+    """Say where every chain stands, and whether its node and the daemon keep up.
+
+    \b
+    Example:
+      tracer status --now
+    """
+    from tracer.report import custody
+
+    clock = int(time.time()) if now else None
+    return _answer(store, json_, lambda reader: custody.status(reader, clock, patience_s))
+
+
+@group.command(epilog=EPILOG)
+@of_case
+@click.option(
+    "--role",
+    type=click.Choice(["seized", "authority", "agency", "exchange", "refund"]),
+    help="Only such addresses.",
+)
+@click.option("--watch", metavar="REF", help="Only this watched address, as the case file names it.")
+@click.option("--direction", type=click.Choice(["in", "out"]), help="Only credits, or only debits.")
+@click.option("--chain", metavar="NAME", help="Only this chain.")
+@click.option("--asset", metavar="SYMBOL", help="Only assets with this symbol.")
+@click.option("--orphaned", is_flag=True, help="What a reorg took off the chain, instead.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=1000, show_default=True, help="At most so many; 0: all."
+)
+@as_json
+@click.pass_obj
+def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: str | None) -> int:
+    """List what moved in and out of the watched addresses.
+
+    \b
+    Example:
+      tracer transfers --case HD-2025-01 --role exchange
+    """
+    from tracer.report import custody
+
+    columns = {"case_ref": "case_ref", "role": "role", "watch": "watch_ref", "direction": "direction"}
+    columns |= {"chain": "chain", "asset": "symbol"}
+    filters = {columns[name]: value for name, value in given.items() if value is not None}
+    return _answer(store, json_, lambda reader: custody.transfers(reader, filters, orphaned, limit or None))
+
+
+@group.command(epilog=EPILOG)
+@of_case
+@as_json
+@click.pass_obj
+def legs(store: str, case_ref: str | None, json_: bool) -> int:
+    """List the planned legs: what arrived, and the verdict. Every leg is judged anew and compared.
+
+    \b
+    Example:
+      tracer legs --case HD-2025-01
+    """
+    from tracer.report import custody
+
+    return _answer(store, json_, lambda reader: custody.legs(reader, case_ref))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("ref")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS[:2]),
+    default=METHODS[0],
+    show_default=True,
+    help="How mixed money is told apart.",
+)
+@as_json
+@click.pass_obj
+def trace(store: str, ref: str, method: str, json_: bool) -> int:
+    """Follow seized value forward from REF, hop by hop, to where it is now.
+
+    REF is an output (txid:n), a transaction id, an address, a script or account in hex, or a case.
+
+    \b
+    Examples:
+      tracer trace 3f9c...e1:0
+      tracer trace HD-2025-01 --method haircut
+    """
+    from tracer.report import tracing
+
+    return _answer(store, json_, lambda reader: tracing.trace(reader, ref, method))
+
+
+@group.command(epilog=EPILOG)
+@of_case
+@click.option("--method", type=click.Choice(METHODS), help="Only this method. [default: all, side by side]")
+@as_json
+@click.pass_obj
+def frontier(store: str, case_ref: str | None, method: str | None, json_: bool) -> int:
+    """List where followed value is now: unspent coins, and ends with their reasons. The sums are checked.
+
+    \b
+    Example:
+      tracer frontier --case HD-2025-01 --method fifo
+    """
+    from tracer.report import tracing
+
+    return _answer(store, json_, lambda reader: tracing.frontier(reader, case_ref, method))
+
+
+@group.command(epilog=EPILOG)
+@of_case
+@as_json
+@click.pass_obj
+def reconcile(store: str, case_ref: str | None, json_: bool) -> int:
+    """Check that every base unit is explained: work the ledger out anew at every block and compare.
+
+    \b
+    Example:
+      tracer reconcile --case HD-2025-01
+    """
+    from tracer.report import custody
+
+    return _answer(store, json_, lambda reader: custody.reconcile(reader, case_ref))
+
+
+@group.command(epilog=EPILOG)
+@click.option("--case", "case_ref", metavar="ID", required=True, help="The case.")
+@as_json
+@click.pass_obj
+def report(store: str, case_ref: str, json_: bool) -> int:
+    """Print the whole case: legs, conservation, leaks and where they are, reorgs, alerts, what was left out.
+
+    \b
+    Example:
+      tracer report --case HD-2025-01
+    """
+    from tracer.report import casereport
+
+    return _answer(store, json_, lambda reader: casereport.report(reader, case_ref))
+
+
+def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
+    """Put a question to one moment of the store, print the answer, and return its exit code."""
+    from tracer.store.reader import snapshot, store_path
+
+    path: Path = store_path(store)
+    if not path.is_file():
+        raise StoreUnusable(
+            f"there is no store at {path}", "Name it with --store; `tracerd sync` creates one."
+        )
+    with snapshot(path) as reader:
+        answer = ask(reader)
+    try:
+        if json_:
+            import orjson
+
+            click.echo(orjson.dumps(answer.envelope(), option=orjson.OPT_INDENT_2).decode())
+        else:
+            from tracer.report.screen import Screen
+            from tracer.report.show import show
+
+            show(answer, Screen())
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader closed the pipe: it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(answer.exit_code)
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    sys.excepthook = _last_words
+    sys.exit(_exit_code(sys.argv[1:]))
+
+
+def _exit_code(arguments: list[str]) -> int:
+    try:
+        return int(group.main(arguments, prog_name="tracer", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except TracerError as error:
+        click.echo(f"tracer: {error.line()}", err=True)
+        for kind, code in ((Alarm, 3), (OperatorError, 2), (Retryable, 4)):
+            if isinstance(error, kind):
+                return code
+        return 1
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Show where an unexpected error came from, and one line last that says so; the exit code is 1."""
+    traceback.print_exception(kind, error, trace)
+    said = str(error).strip().splitlines()
+    line = f"{kind.__name__}{': ' + said[0] if said else ''}"
+    click.echo(f"tracer: internal error: {line}. {TracerError.fix}", err=True)

@@ -1,0 +1,1 @@
+"""What people read: answers over the store, each sentence bound to a check that ran for it."""

@@ -1,0 +1,140 @@
+"""The answer envelope: what was asked, as of which blocks, the verdict, and the exit code that goes with it. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracer import __version__
+from tracer.types import Lane
+from tracer.units import format_units
+
+Row = dict[str, Any]
+
+SHOWN, CONTRADICTED, NOT_SHOWN = "SHOWN", "CONTRADICTED", "NOT_SHOWN"
+EXIT_CODES = {SHOWN: 0, CONTRADICTED: 3, NOT_SHOWN: 4}
+GRAVITY = (CONTRADICTED, NOT_SHOWN, SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check that ran for this answer: which rule, on what, and what it found."""
+
+    rule: str
+    subject: str
+    verdict: str
+    reason: str
+
+    def row(self) -> Row:
+        """As it stands in an answer."""
+        return {"rule": self.rule, "subject": self.subject, "verdict": self.verdict, "reason": self.reason}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a command found. data: rows by section; left_out: what is not in it, with amount and reason."""
+
+    asked: str
+    as_of: list[Row]
+    data: Row
+    checks: list[Check] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    lanes: list[str] = field(default_factory=list)
+    left_out: list[Row] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """The gravest verdict of its rows and checks."""
+        return gravest([*self.verdicts, *(check.verdict for check in self.checks)])
+
+    @property
+    def lane(self) -> str:
+        """The weakest lane of its rows; REPORTED where they name none, for a node said all that is stored."""
+        return weakest(self.lanes)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of its verdict."""
+        return EXIT_CODES[self.verdict]
+
+    def envelope(self) -> Row:
+        """The answer as JSON readers get it."""
+        return {
+            "answer": self.asked,
+            "as_of": self.as_of,
+            "verdict": self.verdict,
+            "lane": self.lane,
+            "rules": sorted({check.rule for check in self.checks}),
+            "checks": [check.row() for check in self.checks],
+            "data": self.data,
+            "left_out": self.left_out,
+            "exit_code": self.exit_code,
+            "tool": {"name": "custody-tracer", "version": __version__},
+            "config_sha256": None,
+        }
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """The gravest of some verdicts; SHOWN if there are none.
+
+    >>> gravest(["SHOWN", "NOT_SHOWN"]), gravest(["NOT_SHOWN", "CONTRADICTED"]), gravest([])
+    ('NOT_SHOWN', 'CONTRADICTED', 'SHOWN')
+    """
+    return min(verdicts, key=GRAVITY.index, default=SHOWN)
+
+
+def weakest(lanes: Iterable[str]) -> str:
+    """The weakest of some lanes.
+
+    >>> weakest(["REPORTED", "ATTESTED"])
+    'ATTESTED'
+    """
+    return max((Lane[lane] for lane in lanes), default=Lane.REPORTED).name
+
+
+def money(amount: int | str, row: Mapping[str, Any]) -> str:
+    """Write base units of a row's asset with all decimals and the symbol."""
+    return f"{format_units(int(amount), row['decimals'])} {row['symbol']}"
+
+
+def as_of(chain: Row) -> Row:
+    """How far an answer reaches on one chain, from its row of v_chain."""
+    return {
+        "chain": chain["caip2"],
+        "name": chain["chain"],
+        "height": chain["tip_height"],
+        "block_hash": chain["tip_hash"],
+        "time": chain["tip_time_utc"],
+        "confirmed_height": chain["confirmed_height"],
+        "final_height": chain["final_height"],
+        "anchor": chain["anchor"],
+        "node_state": chain["node_state"],
+    }
+
+
+def standing(chain: Row, begin: int | None = None) -> Check:
+    """Check whether a chain's rows reach from `begin` to the tip, and its node stands behind them.
+
+    begin: the first height that matters; None: wherever following began.
+    """
+    name, first, last = chain["chain"], chain["covered_from"], chain["covered_to"]
+    if chain["tip_height"] is None:
+        return Check("COVERAGE", name, NOT_SHOWN, "following has not begun: run `tracerd sync`")
+    if begin is not None and first > begin:
+        return Check("COVERAGE", name, NOT_SHOWN, f"blocks {begin} to {first - 1} were not scanned")
+    if (last, chain["covered_hash"]) != (chain["tip_height"], chain["tip_hash"]):
+        return Check(
+            "COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}"
+        )
+    if chain["node_state"] in ("halted", "behind"):
+        return Check("COVERAGE", name, NOT_SHOWN, f"{chain['node_state']}: {chain['node_message']}")
+    return Check("COVERAGE", name, SHOWN, f"blocks {first} to {last}: {chain['checked']}")
+
+
+def overdue(chain: Row, now: int, patience_s: int) -> Check:
+    """Check that the daemon has spoken of a chain within `patience_s` seconds of the wall clock."""
+    name, last = chain["chain"], chain["contacted_at"]
+    if last is None:
+        return Check("STALE", name, NOT_SHOWN, "no daemon has been in contact with a node")
+    if now - last > patience_s:
+        return Check("STALE", name, NOT_SHOWN, f"stale: the daemon last wrote {now - last} s ago")
+    return Check("STALE", name, SHOWN, f"the daemon wrote {max(0, now - last)} s ago")

@@ -1,0 +1,37 @@
+"""Which cases and chains an answer speaks of, and how far its rows reach on them."""
+
+from tracer.errors import OperatorError
+from tracer.report.answer import Answer, Row, as_of, standing
+from tracer.store.reader import Reader
+
+
+class NothingThere(OperatorError):
+    """The store is empty, or has no such case."""
+
+    fix = "Import one with `tracerd case import FILE`."
+
+
+def case_chains(reader: Reader, case_ref: str | None) -> list[Row]:
+    """The rows of v_case for one case, or for all; raises NothingThere."""
+    rows = reader.rows("SELECT * FROM v_case ORDER BY case_ref, chain")
+    if not rows:
+        raise NothingThere("the store has no case")
+    chosen = [row for row in rows if case_ref in (None, row["case_ref"])]
+    if not chosen:
+        known = sorted({row["case_ref"] for row in rows})
+        names = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+        raise NothingThere(f"the store has no case {case_ref!r}", f"It has {names}.")
+    return chosen
+
+
+def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
+    """Begin an answer about some cases: as of which blocks, and whether what is stored reaches that far."""
+    names = sorted({row["chain"] for row in cases if row["chain"] is not None})
+    chains = [row for row in reader.rows("SELECT * FROM v_chain ORDER BY chain") if row["chain"] in names]
+    answer = Answer(asked, [as_of(chain) for chain in chains], {})
+    births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch GROUP BY chain"))
+    for chain in chains:
+        heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]
+        first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
+        answer.checks.append(standing(chain, first))
+    return answer

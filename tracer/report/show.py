@@ -1,0 +1,50 @@
+"""Prints any answer for people, and below it as of which blocks it holds and which checks failed."""
+
+from collections.abc import Callable
+
+from tracer.report import tables
+from tracer.report.answer import SHOWN, Answer
+from tracer.report.lines import clean, units
+from tracer.report.screen import Screen
+from tracer.report.storyboard import print_report
+
+PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
+    "status": tables.print_status,
+    "transfers": tables.print_transfers,
+    "legs": tables.print_legs,
+    "trace": tables.print_trace,
+    "frontier": tables.print_frontier,
+    "reconcile": tables.print_reconcile,
+    "report": print_report,
+}
+
+
+def show(answer: Answer, screen: Screen) -> None:
+    """Print an answer."""
+    PRINTERS[answer.asked](answer, screen)
+    print_foot(answer, screen)
+
+
+def print_foot(answer: Answer, screen: Screen) -> None:
+    """Print what was left out, as of which blocks all this is, and the verdict with the checks that failed."""
+    if answer.left_out and answer.asked != "report":
+        screen.head("Left out")
+        for row in answer.left_out:
+            amount = f"{units(row['amount'], row)}  " if "amount" in row else ""
+            screen.line(f"  {amount}{clean(row['what'])}: {clean(row['why'])}")
+    screen.head("As of")
+    for chain in answer.as_of:
+        place = "not begun" if chain["height"] is None else f"block {chain['height']}  {chain['time']}"
+        screen.line(
+            f"  {chain['name']:<12}{place}  anchor {chain['anchor']}  node {chain['node_state'] or 'never asked'}"
+        )
+        if chain["block_hash"] is not None:
+            screen.line(f"  {'':<12}{chain['block_hash']}")
+    failed = [check for check in answer.checks if check.verdict != SHOWN]
+    screen.line()
+    fine = f"; {len(answer.checks) - len(failed)} of {len(answer.checks)} checks passed"
+    screen.verdict("", answer.verdict, f" at lane {answer.lane}{fine}")
+    for check in failed if answer.asked != "report" else ():
+        screen.verdict(
+            "  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}"
+        )

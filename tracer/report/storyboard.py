@@ -1,0 +1,147 @@
+"""Prints the report on a case, section by section, with every id in full."""
+
+from tracer.report.answer import Answer, Row
+from tracer.report.casereport import totals
+from tracer.report.lines import clean, depth, units, when, whose
+from tracer.report.screen import Screen
+from tracer.report.tables import print_equation, print_sums
+
+
+def print_report(answer: Answer, screen: Screen) -> None:
+    """Print a case's report."""
+    case = answer.data["case"]
+    screen.line(f"Case {clean(case['case_ref'])}: {clean(case['title'])}", "bold")
+    begun = [f"block {row['seizure_height']} of {row['chain']}" for row in case["chains"]]
+    screen.pairs(
+        2,
+        [
+            ("preset", clean(case["preset"])),
+            ("file", f"SHA-256 {case['source_sha256']}"),
+            ("seized", f"after {', '.join(begun)}" if begun else "on no chain"),
+        ],
+    )
+    screen.head("Planned legs")
+    for leg in answer.data["legs"]:
+        print_leg(leg, screen)
+    screen.head("Conservation: seized + credits = held + delivered + fees + unexplained")
+    for row in answer.data["conservation"]:
+        print_equation(row, screen)
+    print_unexplained(answer, screen)
+    print_orphaned(answer.data["orphaned"], screen)
+    screen.head(f"Alerts ({len(answer.data['alerts'])})")
+    for alert in answer.data["alerts"]:
+        gone = " (its block left the chain)" if alert["canonical"] == 0 else ""
+        screen.wrapped(f"  {alert['severity']:<9}{alert['rule']:<8} ", f"{clean(alert['message'])}{gone}")
+    screen.head("Left out of this report")
+    for row in answer.left_out:
+        print_left_out(row, screen)
+    if not answer.left_out:
+        screen.line("  nothing")
+    screen.head("Checks that ran for this report")
+    for check in answer.checks:
+        screen.verdict(
+            "  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}"
+        )
+
+
+def print_leg(leg: Row, screen: Screen) -> None:
+    """Print one leg: planned, arrived, judged, claimed."""
+    payer = clean(leg["sources"]) if leg["sources"] else "outside the case"
+    screen.verdict(
+        f"\n  {clean(leg['leg_ref'])}, {leg['kind']}: ", leg["verdict"], f", {clean(leg['reason'])}"
+    )
+    fee = {"symbol": leg["fee_symbol"], "decimals": leg["fee_decimals"]}
+    due = "" if leg["deadline"] is None else f", by {when(leg['deadline'])}"
+    lines = [
+        ("planned", f"{units(leg['planned'], leg)} from {payer} to {clean(leg['target'])}{due}"),
+        ("to", clean(leg["target_address"])),
+        ("arrived", units(leg["arrived"], leg)),
+    ]
+    for part in leg["arrivals"]:
+        lines += [
+            (
+                "",
+                f"{units(part['amount'], part)} in block {part['height']}, {depth(part)}, {part['time_utc']}",
+            ),
+            ("", f"tx    {part['outpoint'] or part['txid']}"),
+            ("", f"block {part['block_hash']}"),
+        ]
+    lines.append(("fees", f"{units(leg['fees'], fee)} of at most {units(leg['max_fee'], fee)}"))
+    for place, claim in enumerate(leg["claims"]):
+        lines.append(("" if place else "claims", f"{claim['what']}: {claim['lane']}{supported(claim)}"))
+    screen.pairs(4, lines)
+
+
+def supported(claim: Row) -> str:
+    """Name what a claim of a person rests on."""
+    papers = [item for item in claim["named"] if "document" in item]
+    return "".join(
+        f", {clean(item['institution'])}, {clean(item['document'])}, SHA-256 {item['document_sha256'][:16]}.."
+        for item in papers
+    )
+
+
+def print_unexplained(answer: Answer, screen: Screen) -> None:
+    """Print what no leg explains, and where it is now."""
+    rows = answer.data["unexplained"]
+    screen.head("Unexplained, and where it is now")
+    if not rows:
+        screen.line("  no posting of this case is unexplained")
+    leaks = {leak["posting_id"]: leak for leak in answer.data["leaks"]}
+    for row in rows:
+        to = "" if row["address"] is None else f" to {clean(row['address'])}"
+        screen.line(f"\n  {units(row['amount'], row)}{to}: {clean(row['reason'])}")
+        screen.pairs(4, [("tx", row["outpoint"] or row["txid"]), ("block", f"{row['height']}, {depth(row)}")])
+        leak = leaks.get(row["posting_id"])
+        if leak is not None:
+            print_leak(leak, screen)
+
+
+def print_leak(leak: Row, screen: Screen) -> None:
+    """Print where a leaked payment is now, the methods side by side."""
+    hop = leak["first_hop"]
+    if hop is not None:
+        screen.pairs(4, [("now", f"followed to this account, the first hop: {units(hop['traced'], hop)}")])
+    ends: dict[int, Row] = {}
+    shares: dict[int, list[str]] = {}
+    for trace in leak["traces"]:
+        for end in totals(trace):
+            ends[end["movement_id"]] = end
+            shares.setdefault(end["movement_id"], []).append(
+                f"{trace['method']} {units(end['traced_total'], end)}"
+            )
+    for number, end in sorted(ends.items()):
+        state = "live, unspent" if end["state"] == "live" else f"ends: {end['boundary']}"
+        screen.line(f"    hop {end['hop']}  {', '.join(shares[number])}  {state}")
+        screen.line(f"           {'fee of ' + end['txid'] if end['outpoint'] is None else end['outpoint']}")
+        if end["outpoint"] is not None:
+            screen.line(f"           {whose(end)}")
+    for trace in leak["traces"]:
+        screen.line(f"    {trace['method']}:")
+        print_sums(trace["sums"], trace["starts"], screen, 6)
+    if len(leak["traces"]) > 1:
+        agree = "agree to the unit" if leak["methods_agree"] else "differ: each is exact by its own rule"
+        screen.line(f"    {' and '.join(trace['method'] for trace in leak['traces'])} {agree}")
+
+
+def print_orphaned(rows: list[Row], screen: Screen) -> None:
+    """Print what a reorg took off the chain."""
+    screen.head("Reorganisations: kept as evidence, counted nowhere")
+    for row in rows:
+        legs = f" of leg {', '.join(clean(ref) for ref in row['legs'])}" if row["legs"] else ""
+        again = row["mined_again"]
+        fate = f"mined again in block {again['height']}" if again else "not on the chain since"
+        screen.line(
+            f"  block {row['height']} of {row['chain']} left the chain with a transaction{legs}: {fate}"
+        )
+        screen.pairs(4, [("tx", clean(row["txid"])), ("block", row["block_hash"])])
+    if not rows:
+        screen.line("  no transaction of this case was in a block that left the chain")
+
+
+def print_left_out(row: Row, screen: Screen) -> None:
+    """Print one thing that the report does not contain."""
+    amount = f"{units(row['amount'], row)}: " if "amount" in row else ""
+    screen.line(f"  {amount}{clean(row['what'])}, {clean(row['why'])}")
+    if row.get("txid"):
+        screen.line(f"    {row['txid']}")

@@ -1,0 +1,186 @@
+"""Prints the answers of single commands as tables and lines."""
+
+from collections.abc import Sequence
+
+from tracer.report.answer import Answer, Row
+from tracer.report.lines import clean, depth, short, units, when, whose
+from tracer.report.screen import Screen
+
+
+def print_status(answer: Answer, screen: Screen) -> None:
+    """Print where every chain stands."""
+    screen.table(
+        ("chain", "tip", "tip time", "confirmed", "final", "scanned", "node", "daemon wrote"),
+        (
+            (
+                clean(chain["chain"]),
+                clean(chain["tip_height"]),
+                clean(chain["tip_time_utc"]),
+                clean(chain["confirmed_height"]),
+                clean(chain["final_height"]),
+                "-" if chain["covered_from"] is None else f"{chain['covered_from']} to {chain['covered_to']}",
+                f"{chain['node_state'] or 'never asked'}, at {clean(chain['node_height'])}",
+                when(chain["contacted_at"])
+                if chain.get("silent_s") is None
+                else f"{max(0, chain['silent_s'])} s ago",
+            )
+            for chain in answer.data["chains"]
+        ),
+    )
+    screen.line()
+    for case in answer.data["cases"]:
+        where = (
+            "names no chain"
+            if case["chain"] is None
+            else f"seized after block {case['seizure_height']} of {case['chain']}"
+        )
+        state = "" if case["opened"] or case["chain"] is None else ", not reached yet"
+        screen.line(f"case {clean(case['case_ref'])}: {clean(case['title'])}, {where}{state}")
+
+
+def print_transfers(answer: Answer, screen: Screen) -> None:
+    """Print transfers as a table."""
+    rows = answer.data["transfers"]
+    if answer.data["orphaned"]:
+        screen.line("Taken off the chain by a reorg; counted nowhere.")
+    screen.table(
+        ("block", "case", "watch", "role", "", "amount", "asset", "transaction", "depth"),
+        (
+            (
+                f"{row['chain']} {row['height']}",
+                clean(row["case_ref"]),
+                clean(row["watch_ref"]),
+                row["role"],
+                row["direction"],
+                units(row["amount"], row),
+                row["asset_class"],
+                short(row["txid"]),
+                "orphaned"
+                if not row["canonical"]
+                else "final"
+                if row["final"]
+                else str(row["confirmations"]),
+            )
+            for row in rows
+        ),
+        right=("amount",),
+    )
+    screen.line(f"{len(rows)} transfers")
+
+
+def print_legs(answer: Answer, screen: Screen) -> None:
+    """Print the planned legs as a table."""
+    many = len({leg["case_ref"] for leg in answer.data["legs"]}) > 1
+    screen.table(
+        ("leg", "kind", "planned", "arrived", "block", "verdict", "lane", "reason"),
+        (
+            (
+                (f"{clean(leg['case_ref'])} " if many else "") + clean(leg["leg_ref"]),
+                leg["kind"],
+                units(leg["planned"], leg),
+                units(leg["arrived"], leg),
+                ", ".join(str(arrival["height"]) for arrival in leg["arrivals"]) or "-",
+                leg["verdict"],
+                leg["lane"],
+                clean(leg["reason"]),
+            )
+            for leg in answer.data["legs"]
+        ),
+        right=("planned", "arrived"),
+    )
+
+
+def print_trace(answer: Answer, screen: Screen) -> None:
+    """Print forward traces hop by hop, where they end, and their sums."""
+    if not answer.data["traces"] and not answer.data["first_hops"]:
+        screen.line(f"No seized value is traced to {clean(answer.data['ref'])}.")
+    for trace in answer.data["traces"]:
+        screen.head(f"Case {clean(trace['case_ref'])} on {trace['chain']}, {trace['method']}")
+        for coin in trace["starts"]:
+            screen.line(f"  from {coin['outpoint']}  {units(coin['amount'], coin)}  {whose(coin)}")
+        previous = None
+        ends = {(end["movement_id"], end["label"]): end for end in trace["ends"]}
+        for step in trace["steps"]:
+            if step["txid"] != previous:
+                screen.line(f"  block {step['height']}  {step['txid']}")
+                previous = step["txid"]
+            end = ends.get((step["to_id"], step["label"]))
+            state = (
+                "" if end is None else "  live" if end["state"] == "live" else f"  ends: {end['boundary']}"
+            )
+            place = "fee" if step["to_outpoint"] is None else f":{step['to_outpoint'].partition(':')[2]}"
+            holder = "" if step["address"] is None else f"  {clean(step['address'])}"
+            screen.line(
+                f"    {place:<5} hop {step['hop']:<3} label {step['label']:<3} "
+                f"{units(step['amount'], step)}{holder}{state}"
+            )
+        print_sums(trace["sums"], trace["starts"], screen)
+    for hop in answer.data["first_hops"]:
+        screen.line(
+            f"  block {hop['height']}  {hop['txid']}\n    first hop  {units(hop['traced'], hop)}  {whose(hop)}"
+            f"  ends: {clean(hop['boundary'])}"
+        )
+
+
+def print_sums(sums: Sequence[Row], coins: Sequence[Row], screen: Screen, indent: int = 2) -> None:
+    """Print what went in and what came out, per label."""
+    for row in sums:
+        coin = coins[0] if coins else row
+        begun, live, leaves = (units(row[name], coin) for name in ("begun", "live", "leaves"))
+        joined = f" + joined on the way {units(row['joined'], coin)}" if row["joined"] != "0" else ""
+        sign = "=" if row["exact"] else "DIFFERS FROM"
+        screen.line(
+            f"{' ' * indent}label {row['label']}: {begun}{joined} {sign} live {live} + leaves {leaves}"
+        )
+
+
+def print_frontier(answer: Answer, screen: Screen) -> None:
+    """Print where traced value is now, and the sums per label."""
+    screen.table(
+        ("method", "state", "label", "traced", "hop", "held by", "coin", "block"),
+        (
+            (
+                row["method"],
+                "live" if row["state"] == "live" else clean(row["boundary"]),
+                clean(row["label"]),
+                units(row["traced"], row),
+                str(row["hop"]),
+                whose(row) if row["watch_ref"] else short(row["address"]),
+                short(row["outpoint"] or row["txid"]),
+                str(row["height"]),
+            )
+            for row in answer.data["frontier"]
+        ),
+        right=("traced",),
+    )
+    screen.line()
+    for row in answer.data["sums"]:
+        label = "unexplained" if row["label"] is None else f"label {row['label']}"
+        sign = "=" if row["exact"] else "DIFFERS FROM"
+        screen.line(
+            f"{clean(row['case_ref'])} {row['chain']} {row['method']} {label}: {units(row['begun'], row)} {sign}"
+            f" live {units(row['live'], row)} + leaves {units(row['leaves'], row)}"
+        )
+
+
+def print_reconcile(answer: Answer, screen: Screen) -> None:
+    """Print the conservation equations."""
+    for row in answer.data["conservation"]:
+        print_equation(row, screen)
+    if not answer.data["conservation"]:
+        screen.line("No ledger is open yet.")
+
+
+def print_equation(row: Row, screen: Screen) -> None:
+    """Print one equation and its verdict; the figures are those worked out anew."""
+    found = row["recounted"]
+    screen.verdict(
+        f"\n{clean(row['case_ref'])} {units(0, row).split(' ', 1)[1]} on {row['chain']}: ",
+        row["verdict"],
+        f", {clean(row['reason'])}",
+    )
+    terms = [(term, units(found[term], row)) for term in found]
+    wide = max(len(text) for _, text in terms)
+    for mark, (term, text) in zip((" ", "+", "=", "+", "+", "+"), terms, strict=True):
+        screen.line(f"  {mark} {term:<12} {text:>{wide}}")
+    screen.line(f"    last touched in block {row['height']}, {depth(row)}")

@@ -1,0 +1,259 @@
+"""Reads traces for people: what a reference names, where its value went, and the frontier as it is now."""
+
+import re
+from collections.abc import Collection
+
+from tracer.errors import OperatorError
+from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
+from tracer.report.forward import Forward
+from tracer.report.places import begin, case_chains
+from tracer.store.reader import Reader
+from tracer.taint.following import FIFO
+
+FIRST_HOP = "first-hop"
+EDGE = "SELECT * FROM v_trace_edge WHERE case_ref = :case_ref AND method = :method AND label IS NOT NULL AND "
+COIN = """SELECT m.movement_id, m.outpoint, m.txid, m.height, m.amount, m.asset, m.symbol, m.decimals,
+    m.target AS address, w.watch_ref, w.role FROM v_movement m
+    LEFT JOIN v_watch w ON w.case_ref = :case_ref AND w.holder_id = m.target_id WHERE m.movement_id IN ({numbers})"""
+
+
+class UnknownRef(OperatorError):
+    """The store has nothing that a reference could mean."""
+
+    fix = "Give txid:n, a transaction id, an address, a script in hex, or a case; `tracer transfers` lists them."
+
+
+def follow(
+    reader: Reader, case_ref: str, method: str, starts: Collection[int], labels: frozenset[int] | None
+) -> Forward:
+    """Follow a case's traced value from some outputs (movement numbers) as far as it goes."""
+    keys = {"case_ref": case_ref, "method": method}
+    seen, level = set(starts), sorted(starts)
+    from_coin: dict[int, int] = {}
+    while level:
+        spent = reader.among(
+            "SELECT movement_id, spends_id AS coin FROM v_movement WHERE spends_id IN ({numbers})", level
+        )
+        from_coin.update({row["movement_id"]: row["coin"] for row in spent})
+        sinks = reader.among(
+            EDGE.replace("*", "DISTINCT to_id") + "from_id IN ({numbers})",
+            [r["movement_id"] for r in spent],
+            **keys,
+        )
+        level = sorted({row["to_id"] for row in sinks} - seen)
+        seen |= set(level)
+    numbers = sorted(seen)
+    edges = reader.among(EDGE + "to_id IN ({numbers})", numbers, **keys)
+    coins = {
+        row["movement_id"]: {**row, "hop": 0, "boundary": None} for row in reader.among(COIN, numbers, **keys)
+    }
+    for edge in edges:
+        coins[edge["to_id"]].update(hop=edge["hop"], boundary=edge["boundary"])
+    seeds = reader.among(
+        "SELECT movement_id, label, amount FROM v_trace_seed WHERE case_ref = :case_ref AND movement_id IN ({numbers})",
+        numbers,
+        case_ref=case_ref,
+    )
+    return Forward(
+        frozenset(starts),
+        coins,
+        edges,
+        {row["movement_id"]: (row["label"], int(row["amount"])) for row in seeds},
+        frozenset(seen - set(from_coin.values())),
+        from_coin,
+        labels,
+    )
+
+
+def trace_row(case_ref: str, chain: str, method: str, found: Forward) -> Row:
+    """A forward trace as it stands in an answer."""
+    return {
+        "case_ref": case_ref,
+        "chain": chain,
+        "method": method,
+        "starts": [coin for number, coin in sorted(found.coins.items()) if number in found.starts],
+        "steps": found.steps,
+        "ends": found.ends,
+        "sums": [
+            {
+                "label": s.label,
+                "begun": str(s.begun),
+                "joined": str(s.joined),
+                "live": str(s.live),
+                "leaves": str(s.leaves),
+                "exact": s.exact,
+            }
+            for s in found.sums
+        ],
+    }
+
+
+def trace(reader: Reader, ref: str, method: str | None) -> Answer:
+    """Answer where the value behind a reference went; raises UnknownRef."""
+    cases = case_chains(reader, None)
+    whole = [row for row in cases if row["case_ref"] == ref]
+    outputs, firsts, orphaned = ([], [], False) if whole else candidates(reader, ref)
+    answer = begin(reader, "trace", whole or cases)
+    answer.data = {"ref": ref, "traces": [], "first_hops": firsts}
+    for row in whole or cases:
+        if row["chain"] is None:
+            continue
+        case_ref, chain = row["case_ref"], row["chain"]
+        if whole:
+            outputs = seed_numbers(reader, case_ref, chain)
+            answer.data["first_hops"] += first_hops(reader, case_ref, chain)
+        starts, labels = traced_among(reader, case_ref, chain, method or FIFO, outputs)
+        if starts:
+            found = follow(reader, case_ref, method or FIFO, starts, None if whole else labels)
+            answer.data["traces"].append(trace_row(case_ref, chain, method or FIFO, found))
+            answer.checks.append(found.check(f"{case_ref} {chain} {method or FIFO}"))
+    if orphaned:
+        answer.checks.append(Check("REORG-1", ref, NOT_SHOWN, "voided by reorg: its block left the chain"))
+    return answer
+
+
+def candidates(reader: Reader, ref: str) -> tuple[list[int], list[Row], bool]:
+    """The outputs and first hops that a reference names, and whether a reorg took all of it away."""
+    bare = ref.removeprefix("0x").lower()
+    if match := re.fullmatch(r"([0-9a-f]{64}):(\d{1,10})", bare):
+        rows = of_transaction(reader, match[1])
+        rows = [row for row in rows if row["outpoint"] == f"{match[1]}:{int(match[2])}"]
+    elif re.fullmatch(r"[0-9a-f]{64}", bare):
+        rows = of_transaction(reader, bare)
+    else:
+        rows = of_holder(reader, ref, bare)
+    if not rows:
+        raise UnknownRef(f"{ref!r} is not in the store")
+    numbers = [row["movement_id"] for row in rows if row["canonical"]]
+    firsts = reader.rows(f"SELECT * FROM v_frontier WHERE method = '{FIRST_HOP}'") if numbers else []
+    named = {row["txid"] for row in rows} if ":" not in ref and re.fullmatch(r"[0-9a-f]{64}", bare) else set()
+    hops = [row for row in firsts if row["movement_id"] in numbers or row["txid"] in named]
+    return [r["movement_id"] for r in rows if r["canonical"] and r["kind"] == "out"], hops, not numbers
+
+
+def of_transaction(reader: Reader, txid: str) -> list[Row]:
+    """A transaction's stored movements, canonical or not."""
+    return reader.rows("SELECT * FROM v_movement_all WHERE txid_bytes = :txid", txid=bytes.fromhex(txid))
+
+
+def of_holder(reader: Reader, ref: str, bare: str) -> list[Row]:
+    """What moved to a holder, given by address, script or account."""
+    found = reader.raw(
+        "SELECT holder_id FROM v_holder WHERE address = :ref OR holder = :bare OR address = :low",
+        ref=ref,
+        bare=bare,
+        low=ref.lower(),
+    )
+    return reader.among(
+        "SELECT * FROM v_movement_all WHERE target_id IN ({numbers})", [number for (number,) in found]
+    )
+
+
+def seed_numbers(reader: Reader, case_ref: str, chain: str) -> list[int]:
+    """The movements that made a case's seized coins on a chain."""
+    sql = "SELECT movement_id FROM v_trace_seed WHERE case_ref = :case_ref AND chain = :chain ORDER BY label"
+    return [number for (number,) in reader.raw(sql, case_ref=case_ref, chain=chain)]
+
+
+def traced_among(
+    reader: Reader, case_ref: str, chain: str, method: str, outputs: list[int]
+) -> tuple[list[int], frozenset[int]]:
+    """Which of some outputs carry a case's traced value, and which labels."""
+    seeds = reader.among(
+        "SELECT movement_id, label FROM v_trace_seed"
+        " WHERE case_ref = :case_ref AND chain = :chain AND movement_id IN ({numbers})",
+        outputs,
+        case_ref=case_ref,
+        chain=chain,
+    )
+    edges = reader.among(
+        EDGE.replace("*", "DISTINCT to_id AS movement_id, label") + "chain = :chain AND to_id IN ({numbers})",
+        outputs,
+        case_ref=case_ref,
+        chain=chain,
+        method=method,
+    )
+    both = seeds + edges
+    return sorted({row["movement_id"] for row in both}), frozenset(row["label"] for row in both)
+
+
+def first_hops(reader: Reader, case_ref: str, chain: str) -> list[Row]:
+    """Where value that no leg explains went first, on an account chain."""
+    return reader.rows(
+        f"SELECT * FROM v_frontier WHERE method = '{FIRST_HOP}' AND case_ref = :case_ref AND chain = :chain"
+        " ORDER BY height, movement_id",
+        case_ref=case_ref,
+        chain=chain,
+    )
+
+
+def frontier(reader: Reader, case_ref: str | None, method: str | None) -> Answer:
+    """Answer where all seized value that is followed is now."""
+    cases = case_chains(reader, case_ref)
+    answer = begin(reader, "frontier", cases)
+    answer.data = {"frontier": [], "sums": []}
+    for row in cases:
+        if row["chain"] is None:
+            continue
+        keys = {"case_ref": row["case_ref"], "chain": row["chain"]}
+        rows = reader.rows(
+            "SELECT * FROM v_frontier WHERE case_ref = :case_ref AND chain = :chain"
+            " ORDER BY method, state DESC, height, movement_id, label",
+            **keys,
+        )
+        rows = [r for r in rows if method in (None, r["method"])]
+        answer.data["frontier"] += rows
+        for name in sorted({r["method"] for r in rows}):
+            mine = [r for r in rows if r["method"] == name]
+            add_sums(reader, answer, keys, name, mine)
+            answer.left_out += [budget_row(r) for r in mine if (r["boundary"] or "").startswith("budget")]
+    return answer
+
+
+def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, rows: list[Row]) -> None:
+    """Check that the frontier holds exactly what was seeded, or on account chains what is unexplained."""
+    if method == FIRST_HOP:
+        sql = "SELECT NULL AS label, symbol, decimals, asset, unexplained AS amount FROM v_conservation"
+    else:
+        sql = "SELECT label, symbol, decimals, asset, amount FROM v_trace_seed"
+    found: dict[tuple[object, object, str], int] = {}
+    for row in rows:
+        key = row["label"], row["asset"], row["state"]
+        found[key] = found.get(key, 0) + int(row["traced"])
+    wrong: list[str] = []
+    for seed in reader.rows(f"{sql} WHERE case_ref = :case_ref AND chain = :chain ORDER BY label", **keys):
+        live = found.pop((seed["label"], seed["asset"], "live"), 0)
+        leaves = found.pop((seed["label"], seed["asset"], "leaf"), 0)
+        begun = int(seed.pop("amount"))
+        if begun != live + leaves:
+            wrong.append(
+                f"label {seed['label']}: {begun} {seed['symbol']} units seeded, {live + leaves} found"
+            )
+        if begun or live or leaves:
+            sums = {
+                "begun": str(begun),
+                "live": str(live),
+                "leaves": str(leaves),
+                "exact": begun == live + leaves,
+            }
+            answer.data["sums"].append({**keys, "method": method, **seed, **sums})
+    wrong += [
+        f"label {label}: {units} units of {asset} without a seed"
+        for (label, asset, _), units in found.items()
+    ]
+    said = (
+        wrong[0]
+        if wrong
+        else "live coins and leaves add up to what was "
+        + ("unexplained" if method == FIRST_HOP else "seized")
+    )
+    subject = f"{keys['case_ref']} {keys['chain']} {method}"
+    answer.checks.append(Check("TRACE-2", subject, CONTRADICTED if wrong else SHOWN, said))
+
+
+def budget_row(row: Row) -> Row:
+    """A leaf that is not followed for want of budget, as something left out."""
+    picked = ("case_ref", "chain", "method", "label", "outpoint", "address", "asset", "symbol", "decimals")
+    return {"what": "traced value not followed", "why": row["boundary"], "amount": row["traced"]} | {
+        key: row[key] for key in picked
+    }
