@@ -37,6 +37,12 @@ def register_chain(
     find = text("SELECT id, genesis FROM chain WHERE caip2 = :caip2")
     row = connection.execute(find, {"caip2": caip2}).first()
     if row is None:
+        other = connection.execute(text("SELECT caip2 FROM chain WHERE name = :name"), {"name": name}).scalar()
+        if other is not None:
+            raise WrongNetwork(
+                f"the store holds {name} as {other}, the configuration says {caip2}",
+                f"Correct the configuration, or give [chain.{name}] another name there. Nothing was written.",
+            )
         connection.execute(
             text("INSERT INTO chain (caip2, name, family, genesis) VALUES (:caip2, :name, :family, :genesis)"),
             {"caip2": caip2, "name": name, "family": family, "genesis": genesis},
