@@ -154,6 +154,10 @@ class Casework:
         done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
         return done
 
+    def voided(self) -> list[tuple[int, int]]:
+        """The legs (case, leg) all of whose transactions left the chain."""
+        return [(book.case_id, leg.plan.id) for book in self.books.values() for leg in book.legs if leg.voided]
+
     def judge_again(self, marks: Marks, legs: Iterable[tuple[int, int]]) -> Judged:
         """Judge given legs (case, leg) at the tip without a new block: after a disconnect, or when marks move."""
         return self._judge(self.clock, marks, {}, dict.fromkeys(legs))

@@ -159,6 +159,7 @@ class Follower:
                 self._note_status(view.best, Outcome("following", ""))
                 return None
             case Disconnect():
+                await self._refuse_below_final(view)
                 self._disconnect(tip)
                 return None
             case Broken(block):
@@ -176,8 +177,25 @@ class Follower:
                 self._note_status(view.best, outcome)
                 return outcome
 
+    async def _refuse_below_final(self, view: NodeView) -> None:
+        """See that the fork lies above our final block before anything is undone; raises FinalityBroken."""
+        height = self._marks.final
+        with self.store.connection.begin():
+            ours = load.canonical_hash(self.store, self.handle, height)
+        theirs = await self.node.ref_at(height) if view.best.height >= height else None
+        if view.best.height >= height and theirs is None:
+            raise NodeMissing(f"{self.config.name}: the node's chain got shorter while it was asked")
+        if ours is not None and (theirs is None or theirs.hash != ours):
+            raise FinalityBroken(
+                f"{self.config.name}: the node's chain does not contain block {ours.hex()},"
+                f" which is final here at height {height}"
+            )
+
     def _seen(self, view: NodeView, tip: BlockRef) -> Seen:
-        ours = load.canonical_hash(self.store, self.handle, view.best.height) if view.best.height < tip.height else None
+        ours = None
+        if view.best.height < tip.height:
+            with self.store.connection.begin():
+                ours = load.canonical_hash(self.store, self.handle, view.best.height)
         return Seen(view.best, ours, view.hash_at_tip, view.above, view.tip_invalid)
 
     async def _load(self) -> None:
@@ -268,7 +286,8 @@ class Follower:
         """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""
         found: dict[tuple[int, Holder, AssetId], int] = {}
         for case_id in self._casework.opening_at(ref.height) if not self.utxo else ():
-            holders = load.held_holders(self.store, self.handle, case_id)
+            with self.store.connection.begin():
+                holders = load.held_holders(self.store, self.handle, case_id)
             assets = [a for a in self.config.assets if a.kind in (AssetKind.NATIVE, AssetKind.LISTED)]
             answers = await self.node.balances(ref, holders, assets)
             found.update({(case_id, holder, asset): amount for (holder, asset), amount in answers.items()})
@@ -289,7 +308,7 @@ class Follower:
 
         def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
             self._reload()
-            judged = self._casework.judge_again(marks, legs)
+            judged = self._casework.judge_again(marks, [*legs, *self._casework.voided()])
             for case_id, leg_id in legs:
                 ref = self._casework.books[case_id].by_id[leg_id].plan.ref
                 message = f"leg {ref}: its transaction left the chain with block {tip.hash.hex()}"
