@@ -58,9 +58,9 @@ def group(ctx: click.Context, store: str | None) -> None:
 
 def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--json`."""
-    return click.option(
-        "--json", "json_", is_flag=True, help="Print the answer as JSON, with every id in full."
-    )(command)
+    return click.option("--json", "json_", is_flag=True, help="Print the answer as JSON, with every id in full.")(
+        command
+    )
 
 
 def of_case(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,9 +106,7 @@ def status(store: str, now: bool, patience_s: int, json_: bool) -> int:
 @click.option("--chain", metavar="NAME", help="Only this chain.")
 @click.option("--asset", metavar="SYMBOL", help="Only assets with this symbol.")
 @click.option("--orphaned", is_flag=True, help="What a reorg took off the chain, instead.")
-@click.option(
-    "--limit", type=click.IntRange(0), default=1000, show_default=True, help="At most so many; 0: all."
-)
+@click.option("--limit", type=click.IntRange(0), default=1000, show_default=True, help="At most so many; 0: all.")
 @as_json
 @click.pass_obj
 def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: str | None) -> int:
@@ -223,9 +221,7 @@ def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
 
     path: Path = store_path(store)
     if not path.is_file():
-        raise StoreUnusable(
-            f"there is no store at {path}", "Name it with --store; `tracerd sync` creates one."
-        )
+        raise StoreUnusable(f"there is no store at {path}", "Name it with --store; `tracerd sync` creates one.")
     with snapshot(path) as reader:
         answer = ask(reader)
     try:

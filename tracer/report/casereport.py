@@ -37,7 +37,8 @@ def report(reader: Reader, case_ref: str) -> Answer:
         add_conservation(reader, answer, case)
     keys = {"case_ref": case_ref}
     answer.data["unexplained"] = reader.rows(
-        "SELECT * FROM v_posting WHERE case_ref = :case_ref AND place = 'unexplained' ORDER BY chain, height, posting_id",
+        "SELECT * FROM v_posting WHERE case_ref = :case_ref AND place = 'unexplained'"
+        " ORDER BY chain, height, posting_id",
         **keys,
     )
     answer.data["leaks"] = list(leaks(reader, answer, cases))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from textwrap import wrap
 
 from rich.box import SIMPLE_HEAD
@@ -10,6 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 100
+MOST_ROWS = 1000
+"""A table longer than this is cut on the screen, and says so."""
+
 COLOURS = {"SHOWN": "green", "CONTRADICTED": "bold red", "NOT_SHOWN": "yellow"}
 
 
@@ -33,25 +37,43 @@ class Screen:
 
     def wrapped(self, before: str, text: str) -> None:
         """Print a text in lines below one another, ids kept whole."""
-        room = max(40, self.console.width - len(before))
-        lines = wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-        for place, line in enumerate(lines):
+        for place, line in enumerate(self._lines(text, len(before), len(before))):
             self.line((" " * len(before) if place else before) + line)
 
-    def verdict(self, before: str, verdict: str, after: str = "") -> None:
-        """Print a line with a verdict in its colour."""
-        self.console.print(Text.assemble(before, (verdict, COLOURS[verdict.strip()]), after), soft_wrap=True)
+    def verdict(self, before: str, verdict: str, after: str) -> None:
+        """Print a verdict in its colour and what goes with it, in lines below one another."""
+        rest = len(before) + 2
+        first, *more = self._lines(after, len(before) + len(verdict), rest)
+        self.console.print(Text.assemble(before, (verdict, COLOURS[verdict.strip()]), first), soft_wrap=True)
+        for line in more:
+            self.line(" " * rest + line)
+
+    def _lines(self, text: str, first: int, rest: int) -> list[str]:
+        """Cut a text at spaces, to be printed from column `first`, then from column `rest`."""
+        width = max(60, self.console.width)
+        lines = wrap(
+            " " * first + text,
+            width,
+            subsequent_indent=" " * rest,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return [lines[0][first:], *(line[rest:] for line in lines[1:])] if lines else [""]
 
     def pairs(self, indent: int, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names and values, the values below one another."""
         for name, value in pairs:
-            self.line(f"{' ' * indent}{name:<10}{value}")
+            self.wrapped(f"{' ' * indent}{name:<10}", value)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
         """Print a table; columns in `right` are aligned to the right."""
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
         for name in columns:
             table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-        for row in rows:
+        waiting = iter(rows)
+        for row in islice(waiting, MOST_ROWS):
             table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
         self.console.print(table)
+        more = sum(1 for _ in waiting)
+        if more:
+            self.line(f"{more} more rows: `--json` prints them all.")

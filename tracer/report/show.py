@@ -31,7 +31,7 @@ def print_foot(answer: Answer, screen: Screen) -> None:
         screen.head("Left out")
         for row in answer.left_out:
             amount = f"{units(row['amount'], row)}  " if "amount" in row else ""
-            screen.line(f"  {amount}{clean(row['what'])}: {clean(row['why'])}")
+            screen.wrapped("  ", f"{amount}{clean(row['what'])}: {clean(row['why'])}")
     screen.head("As of")
     for chain in answer.as_of:
         place = "not begun" if chain["height"] is None else f"block {chain['height']}  {chain['time']}"

@@ -68,17 +68,14 @@ def print_leg(leg: Row, screen: Screen) -> None:
         ]
     lines.append(("fees", f"{units(leg['fees'], fee)} of at most {units(leg['max_fee'], fee)}"))
     for place, claim in enumerate(leg["claims"]):
-        lines.append(("" if place else "claims", f"{claim['what']}: {claim['lane']}{supported(claim)}"))
+        lines.append(("" if place else "claims", f"{claim['what']}: {claim['lane']}"))
+        for paper in claim["named"]:
+            if "document" in paper:
+                lines += [
+                    ("", f"  {clean(paper['institution'])}, {clean(paper['document'])}"),
+                    ("", f"  SHA-256 {paper['document_sha256']}"),
+                ]
     screen.pairs(4, lines)
-
-
-def supported(claim: Row) -> str:
-    """Name what a claim of a person rests on."""
-    papers = [item for item in claim["named"] if "document" in item]
-    return "".join(
-        f", {clean(item['institution'])}, {clean(item['document'])}, SHA-256 {item['document_sha256'][:16]}.."
-        for item in papers
-    )
 
 
 def print_unexplained(answer: Answer, screen: Screen) -> None:
@@ -90,7 +87,8 @@ def print_unexplained(answer: Answer, screen: Screen) -> None:
     leaks = {leak["posting_id"]: leak for leak in answer.data["leaks"]}
     for row in rows:
         to = "" if row["address"] is None else f" to {clean(row['address'])}"
-        screen.line(f"\n  {units(row['amount'], row)}{to}: {clean(row['reason'])}")
+        screen.line()
+        screen.wrapped("  ", f"{units(row['amount'], row)}{to}: {clean(row['reason'])}")
         screen.pairs(4, [("tx", row["outpoint"] or row["txid"]), ("block", f"{row['height']}, {depth(row)}")])
         leak = leaks.get(row["posting_id"])
         if leak is not None:
@@ -112,7 +110,7 @@ def print_leak(leak: Row, screen: Screen) -> None:
             )
     for number, end in sorted(ends.items()):
         state = "live, unspent" if end["state"] == "live" else f"ends: {end['boundary']}"
-        screen.line(f"    hop {end['hop']}  {', '.join(shares[number])}  {state}")
+        screen.wrapped(f"    hop {end['hop']}  ", f"{', '.join(shares[number])}  {state}")
         screen.line(f"           {'fee of ' + end['txid'] if end['outpoint'] is None else end['outpoint']}")
         if end["outpoint"] is not None:
             screen.line(f"           {whose(end)}")
@@ -142,6 +140,6 @@ def print_orphaned(rows: list[Row], screen: Screen) -> None:
 def print_left_out(row: Row, screen: Screen) -> None:
     """Print one thing that the report does not contain."""
     amount = f"{units(row['amount'], row)}: " if "amount" in row else ""
-    screen.line(f"  {amount}{clean(row['what'])}, {clean(row['why'])}")
+    screen.wrapped("  ", f"{amount}{clean(row['what'])}, {clean(row['why'])}")
     if row.get("txid"):
         screen.line(f"    {row['txid']}")

@@ -10,7 +10,7 @@ from tracer.report.screen import Screen
 def print_status(answer: Answer, screen: Screen) -> None:
     """Print where every chain stands."""
     screen.table(
-        ("chain", "tip", "tip time", "confirmed", "final", "scanned", "node", "daemon wrote"),
+        ("chain", "tip", "tip time", "confirmed", "final", "node", "daemon wrote"),
         (
             (
                 clean(chain["chain"]),
@@ -18,7 +18,6 @@ def print_status(answer: Answer, screen: Screen) -> None:
                 clean(chain["tip_time_utc"]),
                 clean(chain["confirmed_height"]),
                 clean(chain["final_height"]),
-                "-" if chain["covered_from"] is None else f"{chain['covered_from']} to {chain['covered_to']}",
                 f"{chain['node_state'] or 'never asked'}, at {clean(chain['node_height'])}",
                 when(chain["contacted_at"])
                 if chain.get("silent_s") is None
@@ -26,16 +25,18 @@ def print_status(answer: Answer, screen: Screen) -> None:
             )
             for chain in answer.data["chains"]
         ),
+        right=("tip", "confirmed", "final"),
     )
     screen.line()
     for case in answer.data["cases"]:
-        where = (
-            "names no chain"
-            if case["chain"] is None
-            else f"seized after block {case['seizure_height']} of {case['chain']}"
-        )
-        state = "" if case["opened"] or case["chain"] is None else ", not reached yet"
-        screen.line(f"case {clean(case['case_ref'])}: {clean(case['title'])}, {where}{state}")
+        title = f"case {clean(case['case_ref'])}: {clean(case['title'])}"
+        if case["chain"] is None:
+            screen.line(f"{title}, names no seizure")
+        else:
+            state = "" if case["opened"] else ", not reached yet"
+            screen.line(
+                f"{title}, seized after block {case['seizure_height']} of {clean(case['chain'])}{state}"
+            )
 
 
 def print_transfers(answer: Answer, screen: Screen) -> None:
@@ -43,17 +44,18 @@ def print_transfers(answer: Answer, screen: Screen) -> None:
     rows = answer.data["transfers"]
     if answer.data["orphaned"]:
         screen.line("Taken off the chain by a reorg; counted nowhere.")
+    many = len({row["case_ref"] for row in rows}) > 1
     screen.table(
-        ("block", "case", "watch", "role", "", "amount", "asset", "transaction", "depth"),
+        ("chain", "block", "watch", "role", "", "amount", "transaction", "depth"),
         (
             (
-                f"{row['chain']} {row['height']}",
-                clean(row["case_ref"]),
-                clean(row["watch_ref"]),
+                clean(row["chain"]),
+                str(row["height"]),
+                (f"{clean(row['case_ref'])} " if many else "") + clean(row["watch_ref"]),
                 row["role"],
                 row["direction"],
-                units(row["amount"], row),
-                row["asset_class"],
+                units(row["amount"], row)
+                + (f" ({row['asset_class']})" if row["asset_class"] in ("unlisted", "nft") else ""),
                 short(row["txid"]),
                 "orphaned"
                 if not row["canonical"]
@@ -63,7 +65,7 @@ def print_transfers(answer: Answer, screen: Screen) -> None:
             )
             for row in rows
         ),
-        right=("amount",),
+        right=("block", "amount"),
     )
     screen.line(f"{len(rows)} transfers")
 
@@ -72,21 +74,19 @@ def print_legs(answer: Answer, screen: Screen) -> None:
     """Print the planned legs as a table."""
     many = len({leg["case_ref"] for leg in answer.data["legs"]}) > 1
     screen.table(
-        ("leg", "kind", "planned", "arrived", "block", "verdict", "lane", "reason"),
+        ("leg", "kind", "verdict", "lane", "planned, arrived"),
         (
             (
                 (f"{clean(leg['case_ref'])} " if many else "") + clean(leg["leg_ref"]),
                 leg["kind"],
-                units(leg["planned"], leg),
-                units(leg["arrived"], leg),
-                ", ".join(str(arrival["height"]) for arrival in leg["arrivals"]) or "-",
                 leg["verdict"],
                 leg["lane"],
-                clean(leg["reason"]),
+                f"{units(leg['planned'], leg)} planned\n{units(leg['arrived'], leg)} arrived"
+                + "".join(f", block {arrival['height']}" for arrival in leg["arrivals"])
+                + f"\n{clean(leg['reason'])}",
             )
             for leg in answer.data["legs"]
         ),
-        right=("planned", "arrived"),
     )
 
 
@@ -157,9 +157,11 @@ def print_frontier(answer: Answer, screen: Screen) -> None:
     for row in answer.data["sums"]:
         label = "unexplained" if row["label"] is None else f"label {row['label']}"
         sign = "=" if row["exact"] else "DIFFERS FROM"
-        screen.line(
-            f"{clean(row['case_ref'])} {row['chain']} {row['method']} {label}: {units(row['begun'], row)} {sign}"
-            f" live {units(row['live'], row)} + leaves {units(row['leaves'], row)}"
+        subject = f"{clean(row['case_ref'])} {clean(row['chain'])} {row['method']} {label}"
+        screen.wrapped(
+            "",
+            f"{subject}: {units(row['begun'], row)} {sign}"
+            f" live {units(row['live'], row)} + leaves {units(row['leaves'], row)}",
         )
 
 
@@ -174,11 +176,9 @@ def print_reconcile(answer: Answer, screen: Screen) -> None:
 def print_equation(row: Row, screen: Screen) -> None:
     """Print one equation and its verdict; the figures are those worked out anew."""
     found = row["recounted"]
-    screen.verdict(
-        f"\n{clean(row['case_ref'])} {units(0, row).split(' ', 1)[1]} on {row['chain']}: ",
-        row["verdict"],
-        f", {clean(row['reason'])}",
-    )
+    subject = f"{clean(row['case_ref'])} {clean(row['symbol'])} on {clean(row['chain'])}"
+    screen.line()
+    screen.verdict(f"{subject}: ", row["verdict"], f", {clean(row['reason'])}")
     terms = [(term, units(found[term], row)) for term in found]
     wide = max(len(text) for _, text in terms)
     for mark, (term, text) in zip((" ", "+", "=", "+", "+", "+"), terms, strict=True):

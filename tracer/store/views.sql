@@ -136,7 +136,7 @@ LEFT JOIN institution i ON i.id = w.institution_id;
 -- attestation_id  number that claims name (attestation:ID)
 -- institution     who says so
 -- document        title of the document
--- document_sha256 its SHA-256, hex
+-- document_sha256  its SHA-256, hex
 -- valid_from      first instant of validity, seconds since 1970 (UTC)
 -- valid_to        last instant of validity; null: open
 CREATE VIEW v_attestation AS

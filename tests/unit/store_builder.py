@@ -1,0 +1,151 @@
+"""Builds small stores without nodes, block by block from what a test says happened, as the follower would."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+from tracer.casework import Casework, Judged
+from tracer.chain import Marks, Policy, advance_marks
+from tracer.custody.case import Case
+from tracer.store import load
+from tracer.store.cases import import_case
+from tracer.store.chains import ChainHandle
+from tracer.store.writer import Store
+from tracer.taint.frontier import Limits
+from tracer.types import (
+    Asset,
+    AssetId,
+    BlockFacts,
+    BlockRef,
+    ChainId,
+    Hash,
+    Holder,
+    Kind,
+    Movement,
+    Outpoint,
+    TxFacts,
+    outpoint,
+)
+
+WALL = 1_760_000_000
+"""The wall clock of alerts and of the node's last contact."""
+
+
+def txid(name: str) -> Hash:
+    """A made-up transaction id."""
+    return Hash(sha256(b"tx " + name.encode()).digest())
+
+
+def block_hash(name: str) -> Hash:
+    """A made-up block hash."""
+    return Hash(sha256(b"block " + name.encode()).digest())
+
+
+@dataclass(frozen=True)
+class Coin:
+    """An output of a made-up transaction."""
+
+    holder: Holder
+    amount: int
+
+
+@dataclass
+class Play:
+    """One chain of a store under construction: mine blocks on it, and disconnect them."""
+
+    store: Store
+    handle: ChainHandle
+    utxo: bool
+    native: Asset
+    policy: Policy
+    spacing: int
+    limits: Limits = field(default_factory=Limits)
+    tip: BlockRef = field(init=False)
+    marks: Marks = field(init=False)
+    casework: Casework = field(init=False)
+    coins: dict[Outpoint, Coin] = field(default_factory=dict)
+    genesis_time: int = 1_750_000_000
+
+    def start(self, height: int) -> None:
+        """Begin following after a block at `height`."""
+        anchor = BlockRef(height, block_hash(f"{self.handle.caip2} {height}"), Hash(bytes(32)))
+        self.store.start_chain(self.handle, anchor, self.time(height))
+        with self.store.connection.begin():
+            self.reload()
+
+    def reload(self) -> None:
+        """Rebuild the state from the store inside a transaction, as after a restart."""
+        cursor = load.cursor(self.store, self.handle)
+        assert cursor is not None
+        self.tip, self.marks = cursor
+        interest = load.interest_reader(self.store.connection, self.handle)
+        self.casework = load.load_casework(
+            self.store, self.handle, self.utxo, self.native, self.limits, interest
+        )
+
+    def time(self, height: int) -> int:
+        """The block time of a height."""
+        return self.genesis_time + self.spacing * height
+
+    def mine(
+        self,
+        *txs: TxFacts,
+        branch: str = "",
+        balances: dict[tuple[int, Holder, AssetId], int] | None = None,
+        assets: tuple[Asset, ...] = (),
+    ) -> BlockRef:
+        """Append a block; `branch` tells rival blocks of one height apart."""
+        height = self.tip.height + 1
+        ref = BlockRef(height, block_hash(f"{self.handle.caip2} {height}{branch}"), self.tip.hash)
+        placed = tuple(replace(tx, position=place + 1) for place, tx in enumerate(txs))
+        facts = BlockFacts(ref, self.time(height), b"header of " + ref.hash, placed, (), assets)
+        tags = {"safe": max(0, height - 2), "finalized": max(0, height - 4)}
+        self.marks = advance_marks(self.marks, height, self.policy, tags)
+        prepared = self.casework.connect(facts, self.marks, balances or {})
+        self.store.connect(self.handle, [prepared], WALL)
+        self.tip = ref
+        self.store.set_status(self.handle, ref, "in step", f"at height {height}", WALL)
+        return ref
+
+    def disconnect(self) -> None:
+        """Take the tip away, as a reorg does."""
+
+        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
+            self.reload()
+            return self.casework.judge_again(marks, legs)
+
+        self.store.disconnect(self.handle, self.tip, rejudge, WALL)
+
+    def pay(self, name: str, ins: Sequence[tuple[str, int]], outs: Sequence[tuple[Holder, int]]) -> TxFacts:
+        """A transaction of coins, as a scanner reports it: all of it if it spends a coin of interest."""
+        points = [outpoint(txid(made), index) for made, index in ins]
+        spent = [self.coins[point] for point in points]
+        made = [Coin(holder, amount) for holder, amount in outs]
+        self.coins |= {outpoint(txid(name), index): coin for index, coin in enumerate(made)}
+        asset = self.native.id
+        moves = [
+            Movement(Kind.IN, i, asset, coin.amount, coin.holder, None, point)
+            for i, (point, coin) in enumerate(zip(points, spent, strict=True))
+        ]
+        moves += [Movement(Kind.OUT, i, asset, coin.amount, None, coin.holder) for i, coin in enumerate(made)]
+        fee = sum(coin.amount for coin in spent) - sum(coin.amount for coin in made)
+        if ins:
+            moves.append(Movement(Kind.FEE, 0, asset, fee, None, None))
+        return TxFacts(0, txid(name), b"raw " + name.encode(), tuple(moves))
+
+
+def transact(name: str, *moves: Movement) -> TxFacts:
+    """A transaction between accounts."""
+    return TxFacts(0, txid(name), b"raw " + name.encode(), moves)
+
+
+def add_case(store: Store, case: Case, plays: Sequence[Play]) -> None:
+    """Import a case for the chains of some plays."""
+    chains = {ChainId(play.handle.caip2): play.handle for play in plays}
+    assert import_case(store, case, chains, frozenset(ChainId(p.handle.caip2) for p in plays if p.utxo))
+
+
+def open_store(path: Path) -> Store:
+    """A new store; use it as a context manager."""
+    return Store(path)

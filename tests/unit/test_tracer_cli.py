@@ -1,0 +1,308 @@
+"""`tracer` as people run it: what it prints, as JSON and as text, and how it exits."""
+
+import json
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from disposal import E_LEAK, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from store_builder import WALL
+
+from tracer import cli
+
+COMMANDS = (
+    ["status"],
+    ["transfers"],
+    ["legs"],
+    ["trace", "HD-1"],
+    ["frontier"],
+    ["reconcile"],
+    ["report", "--case", "HD-1"],
+)
+
+
+@pytest.fixture(scope="module")
+def disposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the whole disposal in it."""
+    return play_all(tmp_path_factory.mktemp("disposal") / "store.db")
+
+
+def run(capsys: pytest.CaptureFixture[str], store: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run `tracer` in this process: exit code, stdout, stderr."""
+    code = cli._exit_code(["--store", str(store), *arguments])
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def asked(capsys: pytest.CaptureFixture[str], store: Path, *arguments: str) -> tuple[int, Any]:
+    code, out, err = run(capsys, store, *arguments, "--json")
+    assert err == ""
+    return code, json.loads(out)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_every_answer_comes_in_the_envelope(
+    capsys: pytest.CaptureFixture[str], disposal: Path, command: list[str]
+) -> None:
+    code, answer = asked(capsys, disposal, *command)
+    assert answer["answer"] == command[0]
+    assert code == answer["exit_code"] == {"SHOWN": 0, "CONTRADICTED": 3, "NOT_SHOWN": 4}[answer["verdict"]]
+    assert answer["tool"]["name"] == "custody-tracer" and answer["config_sha256"] is None
+    assert answer["rules"] and answer["checks"] and answer["lane"] in ("REPORTED", "ATTESTED")
+    assert [(chain["name"], chain["height"], chain["anchor"]) for chain in answer["as_of"]] == [
+        ("bitcoin", 115, "single-node"),
+        ("ethereum", 60, "single-node"),
+    ]
+    assert answer["as_of"][0]["chain"] == "bip122:000000000933ea01ad0ee984209779ba"
+    assert answer["as_of"][0]["time"] == "2025-06-16T10:16:40Z"
+    assert len(answer["as_of"][0]["block_hash"]) == 64
+
+
+def test_amounts_in_json_are_strings_beside_their_asset(
+    capsys: pytest.CaptureFixture[str], disposal: Path
+) -> None:
+    _, answer = asked(capsys, disposal, "transfers")
+    for row in answer["data"]["transfers"]:
+        assert row["amount"].isdigit() and row["asset"] and isinstance(row["decimals"], int)
+    assert str(E_LEAK) in {row["amount"] for row in answer["data"]["transfers"]}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_tables_fit_100_columns_when_piped(
+    capsys: pytest.CaptureFixture[str], disposal: Path, command: list[str]
+) -> None:
+    _, out, err = run(capsys, disposal, *command)
+    assert err == "" and out
+    assert "\x1b" not in out and "\u2026" not in out
+    for line in out.splitlines():
+        assert len(line.rstrip()) <= 100 or any(len(word) > 40 for word in line.split()), line
+
+
+def test_exit_codes_follow_the_gravest_verdict(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    codes = {command[0]: run(capsys, disposal, *command)[0] for command in COMMANDS}
+    assert codes == {
+        "status": 0,
+        "transfers": 0,
+        "legs": 3,
+        "trace": 0,
+        "frontier": 0,
+        "reconcile": 3,
+        "report": 3,
+    }
+
+
+def test_the_report_tells_the_story_exactly(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    _, out, _ = run(capsys, disposal, "report", "--case", "HD-1")
+    for said in (
+        "Case HD-1: Haidian disposal",
+        "deposit, DEPOSIT: SHOWN, arrived as planned, final",
+        f"tx    {name_of('deposit')}:0",
+        "1.50000000 BTC in block 106, 10 confirmations, final, 2025-06-16T08:46:40Z",
+        "Harbour Exchange, Letter of the exchange",
+        f"SHA-256 {'d0' * 32}",
+        "deposit-usdt, DEPOSIT: CONTRADICTED, shortfall: less than planned had arrived by the deadline",
+        "4000.000000 USDT in block 54",
+        "+ unexplained  0.40010000 BTC",
+        "+ unexplained   0.400042000000000000 ETH",
+        "0.40000000 BTC to bc1qthief: leak",
+        "hop 3  fifo 0.25000000 BTC, haircut 0.21428571 BTC  live, unspent",
+        "fifo and haircut differ: each is exact by its own rule",
+        "block 105 of bitcoin left the chain with a transaction of leg deposit: mined again in block 106",
+        "999.000000 USDT: transfer not counted, unlisted token, not on the allow-list",
+        "RECON-2   HD-1 bitcoin BTC: worked out anew at 6 blocks, as stored; the unspent coins hold as much",
+    ):
+        assert said in out
+
+
+def test_before_the_deposit_is_confirmed_it_is_not_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store = tmp_path / "store.db"
+    with open_store(store) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 106)
+        ethereum.start(50)
+    code, answer = asked(capsys, store, "legs", "--case", "HD-1")
+    said = {leg["leg_ref"]: (leg["verdict"], leg["reason"]) for leg in answer["data"]["legs"]}
+    assert said["deposit"] == ("NOT_SHOWN", "arrived, not yet confirmed")
+    assert said["receive"] == ("SHOWN", "arrived as planned, confirmed")
+    assert said["gas"] == ("NOT_SHOWN", "not judged: the chain has not reached the height of the seizure")
+    assert code == 4
+
+
+def test_transfers_are_filtered_and_limited(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    _, answer = asked(capsys, disposal, "transfers", "--role", "exchange", "--chain", "bitcoin")
+    assert [row["amount"] for row in answer["data"]["transfers"]] == ["150000000"]
+    _, answer = asked(
+        capsys, disposal, "transfers", "--watch", "agency", "--direction", "out", "--asset", "BTC"
+    )
+    assert [row["amount"] for row in answer["data"]["transfers"]] == ["298970000", "148960000"]
+    _, answer = asked(capsys, disposal, "transfers", "--orphaned")
+    assert {row["height"] for row in answer["data"]["transfers"]} == {105}
+    everything = asked(capsys, disposal, "transfers", "--limit", "0")[1]["data"]["transfers"]
+    _, answer = asked(capsys, disposal, "transfers", "--limit", "3")
+    assert answer["data"]["transfers"] == everything[:3]
+    assert answer["left_out"] == [{"what": f"{len(everything) - 3} later transfers", "why": "--limit 3"}]
+
+
+@pytest.mark.parametrize(
+    ("ref", "holds"),
+    [
+        (name_of("leak"), f"block 108  {name_of('hop1')}"),
+        (
+            f"{name_of('leak').upper()}:0",
+            "label 0: 0.40000000 BTC = live 0.39990000 BTC + leaves 0.00010000 BTC",
+        ),
+        ("bc1qfence", "label 0: 0.25000000 BTC = live 0.25000000 BTC + leaves 0.00000000 BTC"),
+        ((b"\x00\x14" + b"fence".ljust(20, b".")).hex(), "0.25000000 BTC"),
+        ("0x" + name_of("eth-leak"), "first hop  0.400000000000000000 ETH  0x7f7f"),
+        ("0x" + "7F" * 20, "first hop  0.400000000000000000 ETH  0x7f7f"),
+        (name_of("stranger"), None),
+        (name_of("gas"), "No seized value is traced to"),
+    ],
+)
+def test_trace_takes_any_reference(
+    capsys: pytest.CaptureFixture[str], disposal: Path, ref: str, holds: str | None
+) -> None:
+    code, out, err = run(capsys, disposal, "trace", ref)
+    if holds is None:
+        assert code == 2 and f"'{ref}' is not in the store" in err and out == ""
+    else:
+        assert code == 0 and holds in out
+
+
+def test_trace_by_haircut(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    _, answer = asked(capsys, disposal, "trace", f"{name_of('leak')}:0", "--method", "haircut")
+    [trace] = answer["data"]["traces"]
+    assert sum(int(row["begun"]) for row in trace["sums"]) == 40_000_000
+    assert trace["method"] == "haircut"
+
+
+def test_status_with_now_tells_a_stale_store(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, disposal: Path
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: WALL + 60.5)
+    assert asked(capsys, disposal, "status", "--now")[0] == 0
+    monkeypatch.setattr(time, "time", lambda: WALL + 61.0)
+    code, answer = asked(capsys, disposal, "status", "--now")
+    assert code == 4
+    assert {check["reason"] for check in answer["checks"] if check["rule"] == "STALE"} == {
+        "stale: the daemon last wrote 61 s ago"
+    }
+    assert asked(capsys, disposal, "status", "--now", "--patience", "61")[0] == 0
+    assert asked(capsys, disposal, "status")[0] == 0
+
+
+def test_an_unknown_case_says_which_there_are(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    for command in (["legs"], ["reconcile"], ["report"], ["frontier"], ["transfers"]):
+        code, out, err = run(capsys, disposal, *command, "--case", "HD-9")
+        assert (code, out, err) == (2, "", "tracer: the store has no case 'HD-9'. It has HD-1.\n")
+
+
+def test_an_empty_store_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with open_store(store):
+        pass
+    for command in COMMANDS:
+        code, out, err = run(capsys, store, *command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "tracerd" in err
+
+
+def test_a_missing_store_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = run(capsys, tmp_path / "none.db", "legs")
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == f"tracer: there is no store at {tmp_path / 'none.db'}. Name it with --store; `tracerd sync` creates one.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_store_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = tmp_path / "notes.txt"
+    store.write_text("not a database, but long enough to be read as one by its first page" * 20)
+    code, _, err = run(capsys, store, "status")
+    assert code == 2 and err.count("\n") == 1
+
+
+def test_a_url_and_the_environment_name_the_store(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, disposal: Path
+) -> None:
+    assert cli._exit_code(["--store", f"sqlite:///{disposal}", "status"]) == 0
+    monkeypatch.setenv("TRACER_STORE", str(disposal))
+    assert cli._exit_code(["status"]) == 0
+    assert "bitcoin" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["report"], ["trace"], ["legs", "--nonsense"], ["transfers", "--role", "thief"], ["nothing"]],
+)
+def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert cli._exit_code(arguments) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_reading_changes_nothing(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    before = sha256(disposal.read_bytes()).hexdigest()
+    for command in COMMANDS:
+        run(capsys, disposal, *command)
+    assert sha256(disposal.read_bytes()).hexdigest() == before
+
+
+def test_what_strangers_wrote_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import sqlite3
+
+    store = play_all(tmp_path / "store.db")
+    connection = sqlite3.connect(store)
+    connection.execute(
+        "UPDATE asset SET symbol = char(27) || '[31m[bold]' || char(10) || 'USDT' WHERE kind = 'unlisted'"
+    )
+    connection.commit()
+    connection.close()
+    for command in COMMANDS:
+        _, out, _ = run(capsys, store, *command)
+        assert "\x1b" not in out
+    assert "999.000000 ?[31m[bold]?USDT" in run(capsys, store, "report", "--case", "HD-1")[1]
+
+
+def test_help_shows_examples_and_exit_codes() -> None:
+    for command in ([], *([command[0]] for command in COMMANDS)):
+        shown = CliRunner().invoke(cli.group, [*command, "--help"])
+        assert shown.exit_code == 0
+        assert "Example" in shown.output and "contradicted" in shown.output
+
+
+def test_help_loads_neither_the_store_nor_rich() -> None:
+    code = (
+        "import sys; from tracer import cli; cli._exit_code(['report', '--help']); print(sorted(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "'click'" in shown.stdout
+    assert "sqlalchemy" not in shown.stdout and "rich" not in shown.stdout
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error(disposal: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from tracer.cli import main; main()",
+        "--store",
+        str(disposal),
+        "legs",
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 3
