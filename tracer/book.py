@@ -117,11 +117,13 @@ def flow_of(
                 fee = move.amount
             continue
         own = owns(book, move, roles)
-        if own and source is not None:
+        if own and source is not None and move.amount:
             paid = debits.setdefault(move.asset, {})
             paid[source] = paid.get(source, 0) + move.amount
-        if source in roles and move.kind is not Kind.FEE and source is not None:
-            payers.setdefault(move.asset, set()).add(source)
+        if source is not None and source in roles and move.kind is not Kind.FEE and move.amount:
+            theirs = roles[source] in HELD_ROLES and not own  # another case's coin on an address that both watch
+            if not theirs:
+                payers.setdefault(move.asset, set()).add(source)
         if move.kind is Kind.FEE:
             fee += move.amount if own else 0
         elif target is None:

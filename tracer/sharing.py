@@ -26,7 +26,7 @@ def share_out(flows: Mapping[int, Flow], books: Mapping[int, Book], time: int, u
     claims = paying or serving
     result: dict[int, Flow] = {}
     for case, seen in flows.items():
-        flow = seen if case in paying else replace(seen, debits={})
+        flow = seen if case in paying else without_debits(seen)
         rivals = {
             c.holder
             for other in flows
@@ -50,3 +50,9 @@ def contested(flows: Mapping[int, Flow], paying: set[int]) -> set[int]:
             for holder in paid:
                 seen.setdefault((asset, holder), set()).add(case)
     return {case for cases in seen.values() if len(cases) > 1 for case in cases}
+
+
+def without_debits(flow: Flow) -> Flow:
+    """The flow of a case for which nobody paid here: another case did, from an address that both watch."""
+    dropped = {holder for paid in flow.debits.values() for holder in paid}
+    return replace(flow, debits={}, payers={asset: who - dropped for asset, who in flow.payers.items()})

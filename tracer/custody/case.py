@@ -132,7 +132,7 @@ def check_legs(case: Case) -> None:
         if (leg.kind in DELIVERING) == held:
             wanted = "an exchange or refund address" if held else "a seized, authority or agency address"
             raise CaseRefused(
-                f"leg {leg.ref}: a {leg.kind.value} leg goes to {wanted}, but {leg.target} has role {target.role.value}",
+                f"leg {leg.ref}: a {leg.kind.value} leg goes to {wanted}, but {leg.target} is {target.role.value}",
                 "Correct the leg's `kind` or `to`, or the watch's `role`. Nothing was written.",
             )
         if target.chain not in case.seizures:
