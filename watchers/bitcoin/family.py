@@ -79,6 +79,11 @@ def _parse_holder(chain: BitcoinChain, text: str) -> Holder:
     return quick.script_of(text, address.NETWORKS[chain.network].hrp) or address.script_of(text, chain.network)
 
 
+def _show_holder(chain: BitcoinChain, holder: Holder) -> str:
+    hrp = address.NETWORKS[chain.network].hrp
+    return quick.address_of(holder, hrp) or address.describe(holder, chain.network)
+
+
 def _parse_script(_: BitcoinChain, text: str) -> Holder:
     if not text.isascii():
         raise ValueError("is not hex")
@@ -97,7 +102,7 @@ FAMILY = Family(
     utxo=True,
     build=_build,
     parse_holder=_parse_holder,
-    show_holder=lambda chain, holder: address.describe(holder, chain.network),
+    show_holder=_show_holder,
     parse_script=_parse_script,
     descriptor_scripts=_descriptor_scripts,
 )

@@ -72,9 +72,7 @@ class BitcoinNode:
         await self._rpc.open()
         genesis = _hash(await self._ask("getblockhash", 0))
         if genesis.hex() != GENESIS[self._network]:
-            theirs = next(
-                (name for name, known in GENESIS.items() if known == genesis.hex()), "an unknown one"
-            )
+            theirs = next((name for name, known in GENESIS.items() if known == genesis.hex()), "an unknown one")
             raise WrongNetwork(f"the node at {self._rpc.origin} is on network {theirs}, not {self._network}")
         await self._probe(genesis)
         return genesis
@@ -260,9 +258,7 @@ class BitcoinNode:
         names = await self._batch([("getblockhash", (height,)) for height in heights])
         known = [_hash(name).hex() for name in names if _is_there(name)]
         answers = await self._batch([("getblockheader", (name, False)) for name in known])
-        return [
-            _header(answer, Hash(bytes.fromhex(name))) for answer, name in zip(answers, known, strict=True)
-        ]
+        return [_header(answer, Hash(bytes.fromhex(name))) for answer, name in zip(answers, known, strict=True)]
 
     async def _ref(self, height: int, block: Hash) -> BlockRef:
         """Complete a reference with the parent, read from the header and checked by its hash."""

@@ -104,9 +104,7 @@ class BitcoinScanner:
         )
         return BlockFacts(draft.ref, draft.time, draft.header, transactions)
 
-    def _cut(
-        self, raw: bytes, position: int, spends: bool, seen: dict[Outpoint, Coin], spent: set[Outpoint]
-    ) -> Hit:
+    def _cut(self, raw: bytes, position: int, spends: bool, seen: dict[Outpoint, Coin], spent: set[Outpoint]) -> Hit:
         """Parse one hit; adds its outputs to `seen` and what it spends to `spent`."""
         parsed = CTransaction.deserialize(raw)  # type: ignore[no-untyped-call]
         txid = Hash(parsed.GetTxid()[::-1])

@@ -31,9 +31,7 @@ def from_undo(data: bytes, hits: Iterable[Hit]) -> dict[Outpoint, Coin]:
                 length, start = compact_size(data, place + 8)
                 if hit is not None:
                     script = Holder(data[start : start + length])
-                    coins[hit.inputs[index][0]] = Coin(
-                        script, int.from_bytes(data[place : place + 8], "little")
-                    )
+                    coins[hit.inputs[index][0]] = Coin(script, int.from_bytes(data[place : place + 8], "little"))
                 place = start + length
     except IndexError as error:
         raise Inconsistent("the node's list of spent coins is cut short") from error

@@ -19,9 +19,7 @@ def account_of(text: str) -> Holder:
     """
     for place, letter in enumerate(text, start=1):
         if not letter.isascii() or not letter.isprintable():
-            raise ValueError(
-                f"character {place} is U+{ord(letter):04X}, not a hex digit: it may only look like one"
-            )
+            raise ValueError(f"character {place} is U+{ord(letter):04X}, not a hex digit: it may only look like one")
     if not text.startswith("0x"):
         raise ValueError(f"{text!r} does not begin with 0x")
     digits = text[2:]
@@ -31,9 +29,7 @@ def account_of(text: str) -> Holder:
     if len(digits) != 2 * ACCOUNT_BYTES:
         raise ValueError(f"{text!r} has {len(digits)} hex digits, an Ethereum address has 40")
     if digits != digits.lower() and not is_checksum_address(text):
-        raise ValueError(
-            f"{text!r} has a wrong EIP-55 checksum: copy it again from its source, character by character"
-        )
+        raise ValueError(f"{text!r} has a wrong EIP-55 checksum: copy it again from its source, character by character")
     return Holder(bytes.fromhex(digits))
 
 

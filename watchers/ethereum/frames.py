@@ -43,9 +43,7 @@ def flows(frames: Sequence[Frame]) -> Iterator[Flow]:
         place = tuple(frame["traceAddress"])
         above = dead.get(place[:-1]) if place else False
         if above is None or place in dead:
-            raise Inconsistent(
-                f"transaction {frame['transactionHash']} has a frame {list(place)} without its parent"
-            )
+            raise Inconsistent(f"transaction {frame['transactionHash']} has a frame {list(place)} without its parent")
         dead[place] = above or bool(frame.get("error"))
         if not dead[place]:
             flow = _flow(index, frame)
@@ -67,9 +65,7 @@ def _flow(index: int, frame: Frame) -> Flow | None:
                 return None
             return Flow(index, action["address"], action["refundAddress"], int(action["balance"], 16))
         case other:
-            raise Inconsistent(
-                f"transaction {frame['transactionHash']} has a frame of unknown type {other!r}"
-            )
+            raise Inconsistent(f"transaction {frame['transactionHash']} has a frame of unknown type {other!r}")
 
 
 def from_call_tracer(results: Sequence[Mapping[str, Any]], block_hash: str) -> list[Frame]:

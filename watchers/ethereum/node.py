@@ -25,6 +25,7 @@ from watchers.ethereum.ask import (
     is_missing,
     number_of,
 )
+from watchers.ethereum.balances import token_balances
 from watchers.ethereum.frames import from_call_tracer, from_transactions
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.logs import TRANSFER
@@ -41,9 +42,7 @@ TRANSACTIONS_PER_REQUEST = 200
 _TRIES = 3
 _NOBODY = "0x" + "00" * 20
 _CALL_TRACER = {"tracer": "callTracer"}
-_TRACE_REMEDY = (
-    'Use a node with the trace or debug API, or write `traces = "off"` to go without internal transfers.'
-)
+_TRACE_REMEDY = 'Use a node with the trace or debug API, or write `traces = "off"` to go without internal transfers.'
 
 
 class Tracing(Enum):
@@ -122,9 +121,7 @@ class EthereumNode:
                 safe=ref_of(safe).height if isinstance(safe, dict) else None,
                 finalized=ref_of(finalized).height if isinstance(finalized, dict) else None,
             )
-        raise NodeUnavailable(
-            f"the node's best block is above {tip.height}, but it has no block {tip.height}"
-        )
+        raise NodeUnavailable(f"the node's best block is above {tip.height}, but it has no block {tip.height}")
 
     async def ref_at(self, height: int) -> BlockRef | None:
         """The active-chain block at a height; None above the tip."""
@@ -219,8 +216,7 @@ class EthereumNode:
             if asset.kind is AssetKind.NATIVE:
                 amounts = await self._ether(ref, holders)
             else:
-                tokens = await asyncio.to_thread(_tokens)
-                amounts = await tokens.balances(self._rpc, ref, asset, holders)
+                amounts = await token_balances(self._rpc, ref, asset, holders)
             found.update(((holder, asset.id), amount) for holder, amount in amounts.items())
         return found
 
@@ -233,9 +229,7 @@ class EthereumNode:
         if ref is None and number_of(best) >= height:
             lacks.append(Lack(f"block {height}", "Use a node that keeps all blocks from this height on."))
         elif ref is None and oldest > 0:
-            lacks.append(
-                Lack(f"block {height}: it ends at {number_of(best)}", "Let the node synchronise first.")
-            )
+            lacks.append(Lack(f"block {height}: it ends at {number_of(best)}", "Let the node synchronise first."))
         if ref is not None:
             lacks += await self._lacks_at(ref)
         if self._tracing is None:
@@ -257,9 +251,7 @@ class EthereumNode:
             what = f"balances at block {ref.height} ({state.message})"
             lacks.append(Lack(what, "Use an archive node, or one whose state reaches back to this height."))
         if isinstance(raw, RpcError):
-            lacks.append(
-                Lack(f"eth_getRawTransactionByHash ({raw.message})", "Use a node that offers this method.")
-            )
+            lacks.append(Lack(f"eth_getRawTransactionByHash ({raw.message})", "Use a node that offers this method."))
         for answer, what in zip(rest, ("logs", "traces"), strict=False):
             if isinstance(answer, RpcError):
                 lacks.append(Lack(f"{what} of block {ref.height} ({answer.message})", "Use an archive node."))
@@ -291,9 +283,7 @@ class EthereumNode:
             case Tracing.TOP_ONLY:
                 return [logs, ("eth_getBlockByHash", [hex_of(ref.hash), True])]
             case None:
-                raise NodeLacks(
-                    "the node offers neither trace_block nor debug_traceBlockByHash", _TRACE_REMEDY
-                )
+                raise NodeLacks("the node offers neither trace_block nor debug_traceBlockByHash", _TRACE_REMEDY)
 
     def _join(self, header: Header, logs: Any, traced: Any) -> RawBlock | None:
         """Put a block together; None if the frames are missing or of another block."""
@@ -311,9 +301,7 @@ class EthereumNode:
     async def _still_has(self, ref: BlockRef) -> None:
         """Raise NodeMissing unless the block is on the node's active chain now."""
         if await self.ref_at(ref.height) != ref:
-            raise NodeMissing(
-                f"the node left block {ref.height} 0x{ref.hash.hex()} while it was asked for it"
-            )
+            raise NodeMissing(f"the node left block {ref.height} 0x{ref.hash.hex()} while it was asked for it")
 
     async def _header_shares(self, after: BlockRef, upto: int) -> AsyncGenerator[list[Header], None]:
         """Yield the headers after `after`, linked, in shares of one request each; ask one span ahead."""

@@ -139,9 +139,7 @@ class EthereumScanner:
         if transactions or draft.loose:
             header = header_rlp(draft.header)
             if header is None:
-                draft.skipped.append(
-                    "header not kept: encoded with the fields known here, its hash is another"
-                )
+                draft.skipped.append("header not kept: encoded with the fields known here, its hash is another")
         return BlockFacts(
             ref=draft.ref,
             time=draft.time,
@@ -155,9 +153,7 @@ class EthereumScanner:
     def _scan(self, ref: BlockRef, raw: RawBlock) -> Draft:
         header, hashes, skipped = raw.header, raw.header["transactions"], list[str]()
         if (header["transactionsRoot"] == EMPTY_TRIE) is bool(hashes):
-            raise Inconsistent(
-                f"block {ref.height}: the transactions root and the list of transactions disagree"
-            )
+            raise Inconsistent(f"block {ref.height}: the transactions root and the list of transactions disagree")
         starts, touched = self._touched_by_frames(raw, skipped)
         tokens = self._tokens(raw, skipped)
         hits: list[Hit] = []
@@ -267,14 +263,10 @@ class EthereumScanner:
                 named.append(log)
         return named
 
-    def _hit(
-        self, position: int, frames: Sequence[Frame], tokens: list[TokenTransfer], internal: bool
-    ) -> Hit | None:
+    def _hit(self, position: int, frames: Sequence[Frame], tokens: list[TokenTransfer], internal: bool) -> Hit | None:
         top = frames[0]
         moved = [
-            Movement(
-                Kind.TRACE, flow.index, self._native, flow.amount, _holder(flow.source), _holder(flow.target)
-            )
+            Movement(Kind.TRACE, flow.index, self._native, flow.amount, _holder(flow.source), _holder(flow.target))
             for flow in flows(frames)
         ]
         payer = _holder(top["action"]["from"])
