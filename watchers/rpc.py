@@ -176,13 +176,9 @@ class JsonRpc:
         except (aiohttp.ClientError, OSError) as error:
             raise self._strange(_first_line(str(error).encode()) or type(error).__name__) from error
 
-    async def _exchange(
-        self, verb: str, url: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, bytes]:
+    async def _exchange(self, verb: str, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         assert self._session is not None
-        async with self._session.request(
-            verb, url, data=body, headers=headers, allow_redirects=False
-        ) as response:
+        async with self._session.request(verb, url, data=body, headers=headers, allow_redirects=False) as response:
             return response.status, await self._body(response)
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -206,13 +202,9 @@ class JsonRpc:
         return answer
 
     def _by_id(self, answers: Any, asked: list[Any]) -> dict[Any, Any]:
-        by_id = {
-            item.get("id"): item for item in answers if isinstance(item, dict) and _is_id(item.get("id"))
-        }
+        by_id = {item.get("id"): item for item in answers if isinstance(item, dict) and _is_id(item.get("id"))}
         if len(answers) != len(asked) or by_id.keys() != set(asked):
-            raise self._strange(
-                f"a batch of {len(asked)} questions got {len(answers)} answers with other ids"
-            )
+            raise self._strange(f"a batch of {len(asked)} questions got {len(answers)} answers with other ids")
         return by_id
 
     def _result(self, answer: Any, asked: Any) -> Any:

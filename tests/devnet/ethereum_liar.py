@@ -24,9 +24,7 @@ async def lying(rpc_url: str, lie: Lie) -> AsyncIterator[str]:
             if isinstance(asked, dict):
                 return web.json_response(lie(asked["method"], asked["params"], told))
             by_id = {answer["id"]: answer for answer in told}
-            return web.json_response(
-                [lie(item["method"], item["params"], by_id[item["id"]]) for item in asked]
-            )
+            return web.json_response([lie(item["method"], item["params"], by_id[item["id"]]) for item in asked])
 
         app = web.Application(client_max_size=2**26)
         app.router.add_post("/", relay)

@@ -49,9 +49,7 @@ STRANGER = Holder(b"\x01\x63\x75\x51")  # PUSH1 c DROP TRUE: anyone may spend it
 
 @asynccontextmanager
 async def opened(bitcoind: Bitcoind, **options: Any) -> AsyncIterator[BitcoinNode]:
-    node = BitcoinNode(
-        rpc_url=bitcoind.rpc_url, network="regtest", cookie_file=bitcoind.cookie_file, **options
-    )
+    node = BitcoinNode(rpc_url=bitcoind.rpc_url, network="regtest", cookie_file=bitcoind.cookie_file, **options)
     try:
         await node.open()
         yield node
@@ -121,9 +119,7 @@ def satoshi(value: Decimal) -> int:
     return int(value.scaleb(8))
 
 
-def truth(
-    bitcoind: Bitcoind, block: str, scripts: set[Holder], coins: set[Outpoint]
-) -> dict[int, list[Movement]]:
+def truth(bitcoind: Bitcoind, block: str, scripts: set[Holder], coins: set[Outpoint]) -> dict[int, list[Movement]]:
     """The movements of a block as the node's own decoding tells them; adds what is followed to `coins`."""
     told: dict[int, list[Movement]] = {}
     for position, tx in enumerate(bitcoind.rpc("getblock", block, 3)["tx"]):
@@ -190,9 +186,7 @@ def played(bitcoind_exe: Path) -> Iterator[Player]:
             raw = player.signed(name, spend([player.coins[name]], pays))
             hop = spend([point_of(raw, 1), player.stranger[0]], [(STRANGER, REWARD)])
             player.stranger[0] = point_of(hop, 0)
-            bitcoind.generate_block(
-                txs=[raw, hop]
-            )  # the hop spends a coin of this block and one nobody knows
+            bitcoind.generate_block(txs=[raw, hop])  # the hop spends a coin of this block and one nobody knows
         first = spend([player.stranger[1]], [(player.scripts["op_true"], REWARD - 7)])
         second = spend([point_of(first, 0)], [(player.scripts["op_true"], REWARD - 8)])
         third = spend([point_of(second, 0), player.stranger[2]], [(STRANGER, 2 * REWARD - 9)])

@@ -135,9 +135,7 @@ async def explained(node: EthereumNode, play: Play, told: dict[str, Any], *liste
 
 def net(facts: BlockFacts, asset: AssetId, holder: Holder) -> int:
     moves = [move for tx in facts.transactions for move in tx.movements if move.asset == asset]
-    return sum(m.amount for m in moves if m.target == holder) - sum(
-        m.amount for m in moves if m.source == holder
-    )
+    return sum(m.amount for m in moves if m.target == holder) - sum(m.amount for m in moves if m.source == holder)
 
 
 def fee(told: dict[str, Any], payer: Holder) -> Movement:
@@ -171,9 +169,7 @@ async def test_a_payment_through_a_contract(node: EthereumNode, play: Play) -> N
     ]
 
 
-async def test_several_watched_and_strange_accounts_in_one_transaction(
-    node: EthereumNode, play: Play
-) -> None:
+async def test_several_watched_and_strange_accounts_in_one_transaction(node: EthereumNode, play: Play) -> None:
     forwarder = play.deploy("Forwarder")
     paid = [text(holder) for holder in (AGENCY, STRANGER, SEIZED, EXCHANGE)]
     told = play.call(play.rich, forwarder, "split(address[],uint256[])", paid, [1, 2, 3, 0], value=6)
@@ -185,9 +181,7 @@ async def test_several_watched_and_strange_accounts_in_one_transaction(
     ]
 
 
-async def test_a_reverted_frame_moves_nothing_although_the_transaction_succeeds(
-    node: EthereumNode, play: Play
-) -> None:
+async def test_a_reverted_frame_moves_nothing_although_the_transaction_succeeds(node: EthereumNode, play: Play) -> None:
     reverter = play.deploy("Reverter")
     told = play.call(play.rich, reverter, "swallow(address)", text(SEIZED), value=4)
     assert told["status"] == "0x1"
@@ -268,27 +262,21 @@ async def test_a_token_taken_by_a_third_party_is_seen_without_a_transaction_of_i
     token = play.deploy("Token", ["string", "string"], ["Dollar", "USD"])
     play.call(play.rich, token, "mint(address,uint256)", text(SEIZED), 100)
     play.call(SEIZED, token, "approve(address,uint256)", text(play.rich), 100)
-    told = play.call(
-        play.rich, token, "transferFrom(address,address,uint256)", text(SEIZED), text(STRANGER), 60
-    )
+    told = play.call(play.rich, token, "transferFrom(address,address,uint256)", text(SEIZED), text(STRANGER), 60)
     (move,) = await explained(node, play, told, token)
     assert (move.source, move.target, move.amount) == (SEIZED, STRANGER, 60)
 
 
 async def test_a_transfer_of_nothing_is_kept(node: EthereumNode, play: Play) -> None:
     token = play.deploy("Token", ["string", "string"], ["Dollar", "USD"])
-    told = play.call(
-        play.rich, token, "transferFrom(address,address,uint256)", text(SEIZED), text(STRANGER), 0
-    )
+    told = play.call(play.rich, token, "transferFrom(address,address,uint256)", text(SEIZED), text(STRANGER), 0)
     (move,) = await explained(node, play, told, token)
     assert (move.kind, move.amount, move.source, move.target) == (Kind.LOG, 0, SEIZED, STRANGER)
 
 
 async def test_a_fake_token_is_kept_as_unlisted(node: EthereumNode, play: Play) -> None:
     fake = play.deploy("FakeToken", ["string", "string"], ["Dollar", "USD"])
-    told = play.call(
-        play.rich, fake, "announce(address,address,uint256)", text(SEIZED), text(AGENCY), 2**256 - 1
-    )
+    told = play.call(play.rich, fake, "announce(address,address,uint256)", text(SEIZED), text(AGENCY), 2**256 - 1)
     facts = await read(node, told)
     assert [move.amount for tx in facts.transactions for move in tx.movements] == [2**256 - 1]
     assert facts.new_assets == (Asset(token_id(fake), "", 0, AssetKind.UNLISTED),)
@@ -310,8 +298,7 @@ async def test_many_transactions_in_one_block(node: EthereumNode, play: Play) ->
     play.call(play.rich, token, "mint(address,uint256)", text(SEIZED), 1000)
     anvil.rpc("evm_setAutomine", False)
     nonces = {
-        sender: int(anvil.rpc("eth_getTransactionCount", text(sender), "latest"), 16)
-        for sender in (SEIZED, AGENCY)
+        sender: int(anvil.rpc("eth_getTransactionCount", text(sender), "latest"), 16) for sender in (SEIZED, AGENCY)
     }
     gas = {"gas": hex(200_000)}
     sent: list[str] = []

@@ -61,9 +61,7 @@ def deploy_token(anvil: Anvil) -> str:
 
 
 def mint(anvil: Anvil, contract: str, to: str, amount: int) -> None:
-    data = function_signature_to_4byte_selector("mint(address,uint256)") + encode(
-        ["address", "uint256"], [to, amount]
-    )
+    data = function_signature_to_4byte_selector("mint(address,uint256)") + encode(["address", "uint256"], [to, amount])
     anvil.transact({"from": anvil.accounts[0], "to": contract, "data": "0x" + data.hex()})
 
 
@@ -136,11 +134,7 @@ async def test_a_replaced_block_at_our_height_is_seen(anvil: Anvil) -> None:
 @pytest.mark.parametrize("said", [{"result": None}, {"error": {"code": -39001, "message": "unknown block"}}])
 async def test_tags_that_the_node_does_not_have_are_unknown(anvil: Anvil, said: dict[str, Any]) -> None:
     def lie(method: str, params: Sequence[Any], answer: Answer) -> Answer:
-        return (
-            {"jsonrpc": "2.0", "id": answer["id"], **said}
-            if params[:1] in (["safe"], ["finalized"])
-            else answer
-        )
+        return {"jsonrpc": "2.0", "id": answer["id"], **said} if params[:1] in (["safe"], ["finalized"]) else answer
 
     async with through(anvil, lie) as node:
         view = await node.view(await at(node, 0))

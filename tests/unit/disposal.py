@@ -137,9 +137,7 @@ def plays(store: Store) -> tuple[Play, Play]:
     two_six, tags = Policy(2, 6), Policy("safe", "finalized")
     genesis = Hash(bytes([7]) * 32)
     bitcoin = store.register_chain(BTC_CHAIN, "bitcoin", "bitcoin", genesis, two_six, [BTC], show_bitcoin)
-    ethereum = store.register_chain(
-        ETH_CHAIN, "ethereum", "ethereum", genesis, tags, [ETH, USDT], show_ethereum
-    )
+    ethereum = store.register_chain(ETH_CHAIN, "ethereum", "ethereum", genesis, tags, [ETH, USDT], show_ethereum)
     return Play(store, bitcoin, True, BTC, two_six, 600), Play(store, ethereum, False, ETH, tags, 12)
 
 
@@ -155,14 +153,10 @@ def play_bitcoin(play: Play, blocks: int = 115, *, leak: bool = True) -> None:
         102: lambda: (play.pay("secure", [("f1", 0), ("f2", 0)], [(AUTHORITY, 299_990_000)]),),
         103: lambda: (play.pay("test", [("secure", 0)], [(AGENCY, 1_000_000), (AUTHORITY, 298_980_000)]),),
         104: lambda: (play.pay("receive", [("test", 1)], [(AGENCY, 298_970_000)]),),
-        105: lambda: (
-            play.pay("deposit", [("receive", 0)], [(EXCHANGE, 150_000_000), (AGENCY, 148_960_000)]),
-        ),
+        105: lambda: (play.pay("deposit", [("receive", 0)], [(EXCHANGE, 150_000_000), (AGENCY, 148_960_000)]),),
         107: lambda: (play.pay("leak", [("deposit", 1)], [(THIEF, 40_000_000), (AGENCY, 108_950_000)]),),
         108: lambda: (play.pay("hop1", [("leak", 0)], [(MULE, 25_000_000), (MULE2, 14_990_000)]),),
-        109: lambda: (
-            play.pay("hop2", [("hop1", 0), ("stranger", 0)], [(FENCE, 30_000_000), (FENCE2, 4_990_000)]),
-        ),
+        109: lambda: (play.pay("hop2", [("hop1", 0), ("stranger", 0)], [(FENCE, 30_000_000), (FENCE2, 4_990_000)]),),
     }
     while play.tip.height < blocks:
         height = play.tip.height + 1

@@ -110,12 +110,15 @@ class Play:
 
     def disconnect(self) -> None:
         """Take the tip away, as a reorg does."""
+        self.store.disconnect(self.handle, self.tip, self._rejudge, WALL)
 
-        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
-            self.reload()
-            return self.casework.judge_again(marks, legs)
+    def reconnect(self, ref: BlockRef) -> None:
+        """Put a block back that a reorg had taken away."""
+        self.store.reconnect(self.handle, ref, self.marks, self._rejudge, WALL)
 
-        self.store.disconnect(self.handle, self.tip, rejudge, WALL)
+    def _rejudge(self, legs: list[tuple[int, int]], marks: Marks) -> Judged:
+        self.reload()
+        return self.casework.judge_again(marks, legs)
 
     def pay(self, name: str, ins: Sequence[tuple[str, int]], outs: Sequence[tuple[Holder, int]]) -> TxFacts:
         """A transaction of coins, as a scanner reports it: all of it if it spends a coin of interest."""

@@ -132,9 +132,7 @@ def test_one_changed_character_is_always_noticed(script: bytes, network: str, da
     address = address_of(script, network)
     assert address is not None
     place = data.draw(st.integers(0, len(address) - 1))
-    letter = data.draw(
-        st.characters(min_codepoint=33, max_codepoint=0x0500).filter(lambda c: c != address[place])
-    )
+    letter = data.draw(st.characters(min_codepoint=33, max_codepoint=0x0500).filter(lambda c: c != address[place]))
     changed = address[:place] + letter + address[place + 1 :]
     with pytest.raises(ValueError):
         script_of(changed, network)
@@ -144,9 +142,7 @@ def test_one_changed_character_is_always_noticed(script: bytes, network: str, da
 def test_any_bytes_have_a_name(script: bytes) -> None:
     name = describe(script, "main")
     assert name.isascii()
-    assert name == (
-        address_of(script, "main") or name.split(":")[0] + ":" + hashlib.sha256(script).hexdigest()[:16]
-    )
+    assert name == (address_of(script, "main") or name.split(":")[0] + ":" + hashlib.sha256(script).hexdigest()[:16])
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,7 @@ def lying_node(tell: Callable[[str, list[Any]], Any], asked: list[str]) -> Answe
         if request.method == "GET":
             return web.Response(status=404)
         body = orjson.loads(await request.read())
-        return web.Response(
-            body=orjson.dumps([one(q) for q in body] if isinstance(body, list) else one(body))
-        )
+        return web.Response(body=orjson.dumps([one(q) for q in body] if isinstance(body, list) else one(body)))
 
     return answer
 
@@ -222,9 +220,7 @@ def undo(spent: list[list[Coin]]) -> bytes:
 
 COINS = st.builds(
     Coin,
-    st.one_of(st.binary(max_size=60), st.sampled_from([bytes(0xFC), bytes(0xFD), bytes(0x10000)])).map(
-        Holder
-    ),
+    st.one_of(st.binary(max_size=60), st.sampled_from([bytes(0xFC), bytes(0xFD), bytes(0x10000)])).map(Holder),
     st.integers(0, 21_000_000 * 10**8),
 )
 

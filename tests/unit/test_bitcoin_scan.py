@@ -54,8 +54,7 @@ def tx(
     witness: list[bytes] | None = None,
 ) -> CMutableTransaction:
     inputs = [
-        CTxIn(COutPoint(point[:32], int.from_bytes(point[32:], "little")), CScript(signature))
-        for point in spends
+        CTxIn(COutPoint(point[:32], int.from_bytes(point[32:], "little")), CScript(signature)) for point in spends
     ]
     made = CMutableTransaction(inputs, [CTxOut(amount, CScript(script)) for script, amount in pays])
     if witness is not None:
@@ -72,9 +71,7 @@ def point_of(made: CMutableTransaction, index: int) -> Outpoint:
 
 def block(*made: CMutableTransaction, parent: bytes = PARENT) -> RawBlock:
     header = CBlockHeader(2, parent, bytes(32), 1_700_000_000, 0x207FFFFF, 0)
-    data = (
-        header.serialize() + VarIntSerializer.serialize(len(made)) + b"".join(one.serialize() for one in made)
-    )
+    data = header.serialize() + VarIntSerializer.serialize(len(made)) + b"".join(one.serialize() for one in made)
     return RawBlock(BlockRef(7, Hash(header.GetHash()[::-1]), Hash(parent[::-1])), data)
 
 
@@ -137,9 +134,7 @@ def test_coins_are_followed_through_one_block() -> None:
     third = tx([point_of(second, 1), point_of(second, 0)], [(OTHER, 9)])
     draft = scanner(WATCHED).scan(block(COINBASE, first, second, third))
     assert [(hit.position, hit.unknown) for hit in draft.hits] == [(1, ()), (2, ()), (3, ())]
-    kinds = [
-        [movement.kind for movement in one.movements] for one in scanner().complete(draft, None).transactions
-    ]
+    kinds = [[movement.kind for movement in one.movements] for one in scanner().complete(draft, None).transactions]
     assert kinds == [
         [Kind.OUT],
         [Kind.IN, Kind.OUT, Kind.OUT, Kind.FEE],
@@ -267,9 +262,7 @@ def blocks(draw: st.DrawFn) -> tuple[list[CMutableTransaction], dict[Outpoint, C
     interest = {point: coin for point, coin in free.items() if draw(st.booleans())}
     made = [COINBASE]
     for _ in range(draw(st.integers(0, 7))):
-        spends = (
-            draw(st.lists(st.sampled_from(sorted(free)), min_size=1, max_size=3, unique=True)) if free else []
-        )
+        spends = draw(st.lists(st.sampled_from(sorted(free)), min_size=1, max_size=3, unique=True)) if free else []
         if not spends:
             break
         left = sum(free.pop(point).amount for point in spends)
@@ -288,9 +281,7 @@ def naive(raw: bytes, scripts: set[Holder], interest: dict[Outpoint, Coin]) -> d
     """Positions of the hits and their ids, from a full parse: slow, and nothing shared with the code under test."""
     interest, hits = dict(interest), {}
     for position, one in enumerate(CBlock.deserialize(raw).vtx):
-        spends = any(
-            spent.prevout.hash + spent.prevout.n.to_bytes(4, "little") in interest for spent in one.vin
-        )
+        spends = any(spent.prevout.hash + spent.prevout.n.to_bytes(4, "little") in interest for spent in one.vin)
         if spends or any(bytes(out.scriptPubKey) in scripts for out in one.vout):
             hits[position] = one.GetTxid()[::-1]
         for n, out in enumerate(one.vout):

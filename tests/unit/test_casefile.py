@@ -560,7 +560,7 @@ def test_the_quick_way_refuses_padding_that_is_not_zero() -> None:
     """The address of BIP-350 with a right checksum over 4 spare bits that are set."""
     padded = "tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vpggkg4j"
     assert quick.script_of(padded, "tb") is None
-    with pytest.raises(ValueError, match="tb1p0xlx|padding"):
+    with pytest.raises(ValueError, match=r"tb1p0xlx|padding"):
         script_of(padded, "test")
 
 

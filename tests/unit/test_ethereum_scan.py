@@ -71,9 +71,7 @@ def log(
     }
 
 
-def block(
-    traces: Sequence[Mapping[str, Any]], logs: Sequence[Mapping[str, Any]] = (), **header: Any
-) -> RawBlock:
+def block(traces: Sequence[Mapping[str, Any]], logs: Sequence[Mapping[str, Any]] = (), **header: Any) -> RawBlock:
     count = 1 + max((frame["transactionPosition"] for frame in traces), default=-1)
     said = {
         "hash": BLOCK,
@@ -196,9 +194,7 @@ def test_all_value_of_a_hit_transaction_is_kept_so_that_it_can_be_followed(scann
 
 
 def test_a_token_nobody_listed_is_kept_and_named_as_such(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(
-        block([call(STRANGER, CONTRACT, 0)], [log(STRANGER, SEIZED, 10**30, token="0x" + "CD" * 20)])
-    )
+    draft = scanner.scan(block([call(STRANGER, CONTRACT, 0)], [log(STRANGER, SEIZED, 10**30, token="0x" + "CD" * 20)]))
     assert draft.new_assets == (Asset(UNLISTED_ID, "", 0, AssetKind.UNLISTED),)
     assert movements(draft) == [[Movement(Kind.LOG, 0, UNLISTED_ID, 10**30, STRANGER, SEIZED)]]
 
@@ -290,9 +286,7 @@ def damaged(part: str, at: int, **wrong: Any) -> RawBlock:
         damaged("traces", 1, transactionHash=text(TXIDS[0])),
         damaged("traces", 2, transactionPosition=0),
         damaged("traces", 2, traceAddress=[0, 0]),
-        damaged(
-            "traces", 0, action={"from": text(STRANGER), "to": "0x01", "value": "0x1", "callType": "call"}
-        ),
+        damaged("traces", 0, action={"from": text(STRANGER), "to": "0x01", "value": "0x1", "callType": "call"}),
         damaged("traces", 0, action={}),
         damaged("traces", 0, error="Reverted"),  # and yet it left a log
         replace(GOOD, traces=GOOD.traces[:1]),

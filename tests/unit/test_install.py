@@ -64,9 +64,7 @@ def cached(machine: Path) -> Path:
     return machine / "cache/custody-tracer/nodes/thing/bin/thing"
 
 
-def test_environment_wins_over_cache_and_cache_over_path(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_wins_over_cache_and_cache_over_path(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_path = executable(machine / "path/thing")
     assert find_or_install(thing(), silent) == on_path
     in_cache = executable(cached(machine))

@@ -1,18 +1,21 @@
 """Reports recount what they say: tampering with the store, or with a figure, shows."""
 
 import sqlite3
+from io import StringIO
 from pathlib import Path
 
 import pytest
-from disposal import add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from disposal import EXCHANGE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tracer.custody.ledger import Place
 from tracer.errors import Inconsistent
 from tracer.report import casereport, custody, tracing
 from tracer.report.answer import Answer, Check, gravest, standing, weakest
 from tracer.report.recount import TERMS, recount
+from tracer.report.screen import Screen
 from tracer.store.reader import snapshot
 
 
@@ -163,6 +166,13 @@ def test_claims_are_spelt_out(disposal: Path) -> None:
             "HD-1 bitcoin BTC",
             "stored as SHOWN, but unexplained is 40010000",
         ),
+        (
+            "UPDATE verdict SET verdict = 'CONTRADICTED' WHERE leg_id IS NULL"
+            " AND asset_id = (SELECT id FROM asset WHERE symbol = 'USDT' AND kind = 'listed')",
+            "RECON-1",
+            "HD-1 ethereum USDT",
+            "stored as CONTRADICTED, but unexplained is 0",
+        ),
     ],
 )
 def test_reconcile_finds_a_tampered_store(copy: Path, sql: str, rule: str, subject: str, says: str) -> None:
@@ -208,6 +218,39 @@ def test_missing_coverage_is_not_shown(copy: Path) -> None:
         found = custody.transfers(reader, {}, False, None)
     assert failed(found) == {("COVERAGE", "bitcoin"): "blocks 101 to 102 were not scanned"}
     assert found.exit_code == 4
+
+
+def test_coverage_must_begin_with_the_oldest_watch(copy: Path) -> None:
+    tamper(copy, "UPDATE watch SET birth = 99 WHERE ref = 'seized-1'")
+    with snapshot(copy) as reader:
+        found = custody.legs(reader, "HD-1")
+    assert failed(found)["COVERAGE", "bitcoin"] == "blocks 99 to 100 were not scanned"
+
+
+def test_payments_of_others_to_the_exchange_are_left_out_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 106)
+        bitcoin.mine(bitcoin.pay("customer", [], [(EXCHANGE, 777)]))
+    with snapshot(path) as reader:
+        told = casereport.report(reader, "HD-1")
+    not_counted = [row for row in told.left_out if row["what"] == "transfer not counted"]
+    assert [(row["txid"], row["amount"], row["why"]) for row in not_counted] == [
+        (name_of("customer"), "777", "paid by others than the case")
+    ]
+
+
+def test_long_texts_wrap_below_themselves_and_ids_stay_whole() -> None:
+    console = Console(width=100, file=StringIO())
+    screen = Screen(console)
+    screen.wrapped("  HIGH  ", f"event of token {'f' * 120} names somebody")
+    screen.verdict("  ", "CONTRADICTED", f"  {'word ' * 30}")
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[:3] == ["  HIGH  event of token", f"        {'f' * 120}", "        names somebody"]
+    assert all(len(line) <= 100 for line in lines[3:]) and lines[4].startswith("    word")
 
 
 @pytest.mark.parametrize("state", ["halted", "behind"])

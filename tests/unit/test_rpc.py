@@ -330,9 +330,7 @@ async def test_raw_bodies_pass_unchanged_once_checked() -> None:
             await rpc.send_raw(body)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "127.0.0.1:8332", "ftp://x", "http://", "http://h:notaport", "http://[::1"]
-)
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8332", "ftp://x", "http://", "http://h:notaport", "http://[::1"])
 def test_a_url_that_cannot_be_one_is_refused(url: str) -> None:
     with pytest.raises(BadConfig, match="rpc_url"):
         JsonRpc(url)

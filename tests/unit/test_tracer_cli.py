@@ -63,9 +63,7 @@ def test_every_answer_comes_in_the_envelope(
     assert len(answer["as_of"][0]["block_hash"]) == 64
 
 
-def test_amounts_in_json_are_strings_beside_their_asset(
-    capsys: pytest.CaptureFixture[str], disposal: Path
-) -> None:
+def test_amounts_in_json_are_strings_beside_their_asset(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
     _, answer = asked(capsys, disposal, "transfers")
     for row in answer["data"]["transfers"]:
         assert row["amount"].isdigit() and row["asset"] and isinstance(row["decimals"], int)
@@ -119,9 +117,7 @@ def test_the_report_tells_the_story_exactly(capsys: pytest.CaptureFixture[str], 
         assert said in out
 
 
-def test_before_the_deposit_is_confirmed_it_is_not_shown(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_before_the_deposit_is_confirmed_it_is_not_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     with open_store(store) as writer:
         bitcoin, ethereum = plays(writer)
@@ -139,9 +135,7 @@ def test_before_the_deposit_is_confirmed_it_is_not_shown(
 def test_transfers_are_filtered_and_limited(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
     _, answer = asked(capsys, disposal, "transfers", "--role", "exchange", "--chain", "bitcoin")
     assert [row["amount"] for row in answer["data"]["transfers"]] == ["150000000"]
-    _, answer = asked(
-        capsys, disposal, "transfers", "--watch", "agency", "--direction", "out", "--asset", "BTC"
-    )
+    _, answer = asked(capsys, disposal, "transfers", "--watch", "agency", "--direction", "out", "--asset", "BTC")
     assert [row["amount"] for row in answer["data"]["transfers"]] == ["298970000", "148960000"]
     _, answer = asked(capsys, disposal, "transfers", "--orphaned")
     assert {row["height"] for row in answer["data"]["transfers"]} == {105}
@@ -257,9 +251,7 @@ def test_reading_changes_nothing(capsys: pytest.CaptureFixture[str], disposal: P
     assert sha256(disposal.read_bytes()).hexdigest() == before
 
 
-def test_what_strangers_wrote_cannot_steer_the_terminal(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     import sqlite3
 
     store = play_all(tmp_path / "store.db")
@@ -283,9 +275,7 @@ def test_help_shows_examples_and_exit_codes() -> None:
 
 
 def test_help_loads_neither_the_store_nor_rich() -> None:
-    code = (
-        "import sys; from tracer import cli; cli._exit_code(['report', '--help']); print(sorted(sys.modules))"
-    )
+    code = "import sys; from tracer import cli; cli._exit_code(['report', '--help']); print(sorted(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "'click'" in shown.stdout
     assert "sqlalchemy" not in shown.stdout and "rich" not in shown.stdout

@@ -15,6 +15,7 @@ from disposal import (
     E_THIEF,
     ETH,
     FAKE,
+    STRANGER,
     USDT,
     add_case,
     declared,
@@ -140,6 +141,18 @@ def test_what_a_reorg_took_away_is_evidence_only(store: sqlite3.Connection) -> N
         (3,)
     ]
     assert rows(store, "SELECT count(*) FROM v_posting WHERE height = 105 AND chain = 'bitcoin'") == [(0,)]
+    edges = "SELECT DISTINCT height FROM v_trace_edge WHERE txid_bytes = :t"
+    assert rows(store, edges, t=txid("deposit")) == [(106,)]
+
+
+def test_movements_and_postings_count_confirmations_alike(store: sqlite3.Connection) -> None:
+    for view in ("v_movement", "v_posting", "v_leg_arrival"):
+        found = rows(
+            store, f"SELECT DISTINCT confirmations, final FROM {view} WHERE txid_bytes = :t", t=txid("test")
+        )
+        assert found == [(13, 1)], view
+    assert rows(store, "SELECT confirmations, final FROM v_ledger WHERE height = 107") == [(9, 1)]
+    assert rows(store, "SELECT confirmations, final FROM v_conservation WHERE symbol = 'BTC'") == [(9, 1)]
 
 
 def test_an_unlisted_token_is_a_transfer_of_its_own_class(store: sqlite3.Connection) -> None:
@@ -309,6 +322,43 @@ def test_a_reorg_unfollows(tmp_path: Path) -> None:
         rows(store, "SELECT rule, canonical FROM v_alert WHERE rule = 'LEG-1' AND height = 107")
         == [("LEG-1", 0)] * 2
     )
+    store.close()
+
+
+def test_a_block_that_comes_back_brings_its_verdicts_back(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 103)
+        last = bitcoin.tip
+        bitcoin.disconnect()
+        bitcoin.reconnect(last)
+    store = opened(path)
+    standing = ("NOT_SHOWN", "arrived, not yet confirmed", 103)
+    assert rows(store, "SELECT verdict, reason, height FROM v_verdict WHERE leg_ref = 'test'") == [standing]
+    assert rows(store, "SELECT verdict, reason, judged_height FROM v_leg WHERE leg_ref = 'test'") == [
+        standing
+    ]
+    voided = rows(store, "SELECT height, current FROM v_verdict_all WHERE reason LIKE 'voided by reorg%'")
+    assert voided == [(102, 0)], "later in time, but said of an older tip"
+    store.close()
+
+
+def test_what_the_exchange_does_with_its_deposit_moves_no_leaf(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 106)
+        bitcoin.mine(bitcoin.pay("sweep", [("deposit", 0)], [(STRANGER, 149_990_000)]))
+    store = opened(path)
+    leaf = "SELECT traced FROM v_frontier WHERE method = 'fifo' AND boundary = 'exchange deposit'"
+    assert rows(store, leaf) == [("150000000",)]
+    assert rows(store, "SELECT amount FROM v_transfer WHERE txid = :t", t=name_of("sweep")) == [
+        ("150000000",)
+    ]
+    assert rows(store, "SELECT unexplained, delivered FROM v_conservation") == [("0", "150000000")]
     store.close()
 
 

@@ -122,9 +122,7 @@ def standing(chain: Row, begin: int | None = None) -> Check:
     if begin is not None and first > begin:
         return Check("COVERAGE", name, NOT_SHOWN, f"blocks {begin} to {first - 1} were not scanned")
     if (last, chain["covered_hash"]) != (chain["tip_height"], chain["tip_hash"]):
-        return Check(
-            "COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}"
-        )
+        return Check("COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}")
     if chain["node_state"] in ("halted", "behind"):
         return Check("COVERAGE", name, NOT_SHOWN, f"{chain['node_state']}: {chain['node_message']}")
     return Check("COVERAGE", name, SHOWN, f"blocks {first} to {last}: {chain['checked']}")

@@ -20,17 +20,13 @@ def report(reader: Reader, case_ref: str) -> Answer:
     answer = begin(reader, "report", cases)
     answer.data = {"case": {key: cases[0][key] for key in ("case_ref", "title", "preset", "source_sha256")}}
     answer.data["case"]["chains"] = [
-        {key: row[key] for key in ("chain", "seizure_height", "opened")}
-        for row in cases
-        if row["chain"] is not None
+        {key: row[key] for key in ("chain", "seizure_height", "opened")} for row in cases if row["chain"] is not None
     ]
     answer.data["legs"] = list(leg_rows(reader, cases))
     for row in answer.data["legs"]:
         answer.verdicts.append(row["verdict"])
         answer.lanes.append(row["lane"])
-        answer.checks.append(
-            Check(leg_rule(row), f"{case_ref} {row['leg_ref']}", row["verdict"], row["reason"])
-        )
+        answer.checks.append(Check(leg_rule(row), f"{case_ref} {row['leg_ref']}", row["verdict"], row["reason"]))
     answer.data["conservation"] = []
     for case in cases:
         answer.checks += judged_anew(reader, case)
@@ -47,9 +43,7 @@ def report(reader: Reader, case_ref: str) -> Answer:
         "SELECT * FROM v_alert WHERE case_ref = :case_ref ORDER BY alert_id",
         **keys,
     )
-    answer.left_out = list(
-        joined(not_followed(reader, case_ref), not_counted(reader, case_ref), not_proven(answer))
-    )
+    answer.left_out = list(joined(not_followed(reader, case_ref), not_counted(reader, case_ref), not_proven(answer)))
     return answer
 
 
@@ -61,11 +55,7 @@ def leaks(reader: Reader, answer: Answer, cases: list[Row]) -> Iterator[Row]:
             for row in answer.data["unexplained"]
             if row["chain"] == case["chain"] and row["movement_id"] is not None
         ]
-        hops = (
-            {row["movement_id"]: row for row in first_hops(reader, case["case_ref"], case["chain"])}
-            if gone
-            else {}
-        )
+        hops = {row["movement_id"]: row for row in first_hops(reader, case["case_ref"], case["chain"])} if gone else {}
         for row in gone:
             leak = {**row, "traces": [], "first_hop": hops.get(row["movement_id"])}
             for method in METHODS:
@@ -107,14 +97,10 @@ def orphaned(reader: Reader, case_ref: str) -> list[Row]:
         key = row["block_hash"], row["txid"] or f"movement {row['movement_id']}"
         tx = found.setdefault(
             key,
-            {name: row[name] for name in ("chain", "height", "block_hash", "time_utc", "txid")}
-            | {"transfers": []},
+            {name: row[name] for name in ("chain", "height", "block_hash", "time_utc", "txid")} | {"transfers": []},
         )
         tx["transfers"].append(
-            {
-                name: row[name]
-                for name in ("watch_ref", "direction", "kind", "amount", "asset", "symbol", "decimals")
-            }
+            {name: row[name] for name in ("watch_ref", "direction", "kind", "amount", "asset", "symbol", "decimals")}
         )
     for tx in found.values():
         again = (
@@ -147,9 +133,7 @@ def not_followed(reader: Reader, case_ref: str) -> Iterator[Row]:
         case_ref=case_ref,
     ):
         left = budget_row(row)
-        yield left | (
-            {"why": "account chains are followed to the first hop"} if row["boundary"] == "first hop" else {}
-        )
+        yield left | ({"why": "account chains are followed to the first hop"} if row["boundary"] == "first hop" else {})
 
 
 def not_counted(reader: Reader, case_ref: str) -> Iterator[Row]:

@@ -60,9 +60,7 @@ def legs(reader: Reader, case_ref: str | None) -> Answer:
     for row in answer.data["legs"]:
         answer.verdicts.append(row["verdict"])
         answer.lanes.append(row["lane"])
-        answer.checks.append(
-            Check(leg_rule(row), f"{row['case_ref']} {row['leg_ref']}", row["verdict"], row["reason"])
-        )
+        answer.checks.append(Check(leg_rule(row), f"{row['case_ref']} {row['leg_ref']}", row["verdict"], row["reason"]))
     answer.checks += [check for row in cases for check in judged_anew(reader, row)]
     return answer
 
@@ -82,9 +80,7 @@ def leg_rows(reader: Reader, cases: list[Row]) -> Iterator[Row]:
             case_ref=case_ref,
         ):
             arrived.setdefault(row["leg_ref"], []).append(row)
-        for leg in reader.rows(
-            "SELECT * FROM v_leg WHERE case_ref = :case_ref ORDER BY leg_number", case_ref=case_ref
-        ):
+        for leg in reader.rows("SELECT * FROM v_leg WHERE case_ref = :case_ref ORDER BY leg_number", case_ref=case_ref):
             leg["arrivals"] = arrived.get(leg["leg_ref"], [])
             leg["claims"] = spelt_out(reader, json.loads(leg["claims"]))
             leg["fee_symbol"], leg["fee_decimals"] = natives[leg["chain"]]
@@ -175,9 +171,7 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
     subject = f"{case['case_ref']} {case['chain']}"
     if not case["opened"]:
         where = "no chain" if case["chain"] is None else f"height {case['seizure_height']}"
-        answer.checks.append(
-            Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet")
-        )
+        answer.checks.append(Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet"))
         return
     counts, coins = counted(reader, *numbers_of(reader, case))
     for row in reader.rows(
@@ -192,9 +186,7 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         where = f"{subject} {row['symbol']}"
         leaked = CONTRADICTED if count.terms["unexplained"] else SHOWN
         agree = leaked == row["verdict"]
-        reason = (
-            row["reason"] if agree else f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
-        )
+        reason = row["reason"] if agree else f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
         answer.checks.append(Check("RECON-1", where, leaked if agree else CONTRADICTED, reason))
         answer.checks.append(count.check(where, coins.get(row["asset"], 0) if coins is not None else None))
         answer.lanes.append(row["lane"])
@@ -206,12 +198,8 @@ def counted(reader: Reader, case_id: int, chain_id: int) -> tuple[dict[str, Reco
     keys = {"case": case_id, "c": chain_id}
     of = "JOIN block b ON b.id = {0}.block_id AND b.canonical AND b.chain_id = :c JOIN asset a ON a.id = {0}.asset_id"
     order = "WHERE {0}.case_id = :case ORDER BY b.height"
-    postings = reader.raw(
-        f"SELECT b.id, a.caip19, e.place, e.amount FROM entry e {of} {order}".format("e"), **keys
-    )
-    held = reader.raw(
-        f"SELECT b.id, a.caip19, h.holder_id, h.amount FROM held h {of} {order}".format("h"), **keys
-    )
+    postings = reader.raw(f"SELECT b.id, a.caip19, e.place, e.amount FROM entry e {of} {order}".format("e"), **keys)
+    held = reader.raw(f"SELECT b.id, a.caip19, h.holder_id, h.amount FROM held h {of} {order}".format("h"), **keys)
     terms = ", ".join(f"l.{term}" for term in TERMS)
     stored = (
         (block, height, asset, dict(zip(TERMS, map(int, amounts), strict=True)))

@@ -42,9 +42,7 @@ class Recount:
             self.faults.append(f"at height {height} the postings and holdings do not add up")
         for term in TERMS:
             if self.terms[term] != stored[term]:
-                self.faults.append(
-                    f"at height {height} {term} is stored as {stored[term]}, found {self.terms[term]}"
-                )
+                self.faults.append(f"at height {height} {term} is stored as {stored[term]}, found {self.terms[term]}")
 
     def check(self, subject: str, coins: int | None) -> Check:
         """Say what came of it; coins: units in the case's unspent coins, None on account chains."""
@@ -53,9 +51,7 @@ class Recount:
         if self.faults:
             return Check("RECON-2", subject, CONTRADICTED, self.faults[0])
         beside = "" if coins is None else "; the unspent coins hold as much"
-        return Check(
-            "RECON-2", subject, SHOWN, f"worked out anew at {self.compared} blocks, as stored{beside}"
-        )
+        return Check("RECON-2", subject, SHOWN, f"worked out anew at {self.compared} blocks, as stored{beside}")
 
 
 def recount(

@@ -22,9 +22,7 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         tty = sys.stdout.isatty()
-        self.console = console or Console(
-            width=None if tty else WIDTH, highlight=False, markup=False, emoji=False
-        )
+        self.console = console or Console(width=None if tty else WIDTH, highlight=False, markup=False, emoji=False)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line, whole."""

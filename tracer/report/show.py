@@ -45,6 +45,4 @@ def print_foot(answer: Answer, screen: Screen) -> None:
     fine = f"; {len(answer.checks) - len(failed)} of {len(answer.checks)} checks passed"
     screen.verdict("", answer.verdict, f" at lane {answer.lane}{fine}")
     for check in failed if answer.asked != "report" else ():
-        screen.verdict(
-            "  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}"
-        )
+        screen.verdict("  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}")

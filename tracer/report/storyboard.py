@@ -39,17 +39,13 @@ def print_report(answer: Answer, screen: Screen) -> None:
         screen.line("  nothing")
     screen.head("Checks that ran for this report")
     for check in answer.checks:
-        screen.verdict(
-            "  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}"
-        )
+        screen.verdict("  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}")
 
 
 def print_leg(leg: Row, screen: Screen) -> None:
     """Print one leg: planned, arrived, judged, claimed."""
     payer = clean(leg["sources"]) if leg["sources"] else "outside the case"
-    screen.verdict(
-        f"\n  {clean(leg['leg_ref'])}, {leg['kind']}: ", leg["verdict"], f", {clean(leg['reason'])}"
-    )
+    screen.verdict(f"\n  {clean(leg['leg_ref'])}, {leg['kind']}: ", leg["verdict"], f", {clean(leg['reason'])}")
     fee = {"symbol": leg["fee_symbol"], "decimals": leg["fee_decimals"]}
     due = "" if leg["deadline"] is None else f", by {when(leg['deadline'])}"
     lines = [
@@ -105,9 +101,7 @@ def print_leak(leak: Row, screen: Screen) -> None:
     for trace in leak["traces"]:
         for end in totals(trace):
             ends[end["movement_id"]] = end
-            shares.setdefault(end["movement_id"], []).append(
-                f"{trace['method']} {units(end['traced_total'], end)}"
-            )
+            shares.setdefault(end["movement_id"], []).append(f"{trace['method']} {units(end['traced_total'], end)}")
     for number, end in sorted(ends.items()):
         state = "live, unspent" if end["state"] == "live" else f"ends: {end['boundary']}"
         screen.wrapped(f"    hop {end['hop']}  ", f"{', '.join(shares[number])}  {state}")
@@ -129,9 +123,7 @@ def print_orphaned(rows: list[Row], screen: Screen) -> None:
         legs = f" of leg {', '.join(clean(ref) for ref in row['legs'])}" if row["legs"] else ""
         again = row["mined_again"]
         fate = f"mined again in block {again['height']}" if again else "not on the chain since"
-        screen.line(
-            f"  block {row['height']} of {row['chain']} left the chain with a transaction{legs}: {fate}"
-        )
+        screen.line(f"  block {row['height']} of {row['chain']} left the chain with a transaction{legs}: {fate}")
         screen.pairs(4, [("tx", clean(row["txid"])), ("block", row["block_hash"])])
     if not rows:
         screen.line("  no transaction of this case was in a block that left the chain")

@@ -19,9 +19,7 @@ def print_status(answer: Answer, screen: Screen) -> None:
                 clean(chain["confirmed_height"]),
                 clean(chain["final_height"]),
                 f"{chain['node_state'] or 'never asked'}, at {clean(chain['node_height'])}",
-                when(chain["contacted_at"])
-                if chain.get("silent_s") is None
-                else f"{max(0, chain['silent_s'])} s ago",
+                when(chain["contacted_at"]) if chain.get("silent_s") is None else f"{max(0, chain['silent_s'])} s ago",
             )
             for chain in answer.data["chains"]
         ),
@@ -34,9 +32,7 @@ def print_status(answer: Answer, screen: Screen) -> None:
             screen.line(f"{title}, names no seizure")
         else:
             state = "" if case["opened"] else ", not reached yet"
-            screen.line(
-                f"{title}, seized after block {case['seizure_height']} of {clean(case['chain'])}{state}"
-            )
+            screen.line(f"{title}, seized after block {case['seizure_height']} of {clean(case['chain'])}{state}")
 
 
 def print_transfers(answer: Answer, screen: Screen) -> None:
@@ -57,11 +53,7 @@ def print_transfers(answer: Answer, screen: Screen) -> None:
                 units(row["amount"], row)
                 + (f" ({row['asset_class']})" if row["asset_class"] in ("unlisted", "nft") else ""),
                 short(row["txid"]),
-                "orphaned"
-                if not row["canonical"]
-                else "final"
-                if row["final"]
-                else str(row["confirmations"]),
+                "orphaned" if not row["canonical"] else "final" if row["final"] else str(row["confirmations"]),
             )
             for row in rows
         ),
@@ -105,9 +97,7 @@ def print_trace(answer: Answer, screen: Screen) -> None:
                 screen.line(f"  block {step['height']}  {step['txid']}")
                 previous = step["txid"]
             end = ends.get((step["to_id"], step["label"]))
-            state = (
-                "" if end is None else "  live" if end["state"] == "live" else f"  ends: {end['boundary']}"
-            )
+            state = "" if end is None else "  live" if end["state"] == "live" else f"  ends: {end['boundary']}"
             place = "fee" if step["to_outpoint"] is None else f":{step['to_outpoint'].partition(':')[2]}"
             holder = "" if step["address"] is None else f"  {clean(step['address'])}"
             screen.line(
@@ -129,9 +119,7 @@ def print_sums(sums: Sequence[Row], coins: Sequence[Row], screen: Screen, indent
         begun, live, leaves = (units(row[name], coin) for name in ("begun", "live", "leaves"))
         joined = f" + joined on the way {units(row['joined'], coin)}" if row["joined"] != "0" else ""
         sign = "=" if row["exact"] else "DIFFERS FROM"
-        screen.line(
-            f"{' ' * indent}label {row['label']}: {begun}{joined} {sign} live {live} + leaves {leaves}"
-        )
+        screen.line(f"{' ' * indent}label {row['label']}: {begun}{joined} {sign} live {live} + leaves {leaves}")
 
 
 def print_frontier(answer: Answer, screen: Screen) -> None:

@@ -44,9 +44,7 @@ def follow(
         seen |= set(level)
     numbers = sorted(seen)
     edges = reader.among(EDGE + "to_id IN ({numbers})", numbers, **keys)
-    coins = {
-        row["movement_id"]: {**row, "hop": 0, "boundary": None} for row in reader.among(COIN, numbers, **keys)
-    }
+    coins = {row["movement_id"]: {**row, "hop": 0, "boundary": None} for row in reader.among(COIN, numbers, **keys)}
     for edge in edges:
         coins[edge["to_id"]].update(hop=edge["hop"], boundary=edge["boundary"])
     seeds = reader.among(
@@ -144,9 +142,7 @@ def of_holder(reader: Reader, ref: str, bare: str) -> list[Row]:
         bare=bare,
         low=ref.lower(),
     )
-    return reader.among(
-        "SELECT * FROM v_movement_all WHERE target_id IN ({numbers})", [number for (number,) in found]
-    )
+    return reader.among("SELECT * FROM v_movement_all WHERE target_id IN ({numbers})", [number for (number,) in found])
 
 
 def seed_numbers(reader: Reader, case_ref: str, chain: str) -> list[int]:
@@ -226,9 +222,7 @@ def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, 
         leaves = found.pop((seed["label"], seed["asset"], "leaf"), 0)
         begun = int(seed.pop("amount"))
         if begun != live + leaves:
-            wrong.append(
-                f"label {seed['label']}: {begun} {seed['symbol']} units seeded, {live + leaves} found"
-            )
+            wrong.append(f"label {seed['label']}: {begun} {seed['symbol']} units seeded, {live + leaves} found")
         if begun or live or leaves:
             sums = {
                 "begun": str(begun),
@@ -237,15 +231,11 @@ def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, 
                 "exact": begun == live + leaves,
             }
             answer.data["sums"].append({**keys, "method": method, **seed, **sums})
-    wrong += [
-        f"label {label}: {units} units of {asset} without a seed"
-        for (label, asset, _), units in found.items()
-    ]
+    wrong += [f"label {label}: {units} units of {asset} without a seed" for (label, asset, _), units in found.items()]
     said = (
         wrong[0]
         if wrong
-        else "live coins and leaves add up to what was "
-        + ("unexplained" if method == FIRST_HOP else "seized")
+        else "live coins and leaves add up to what was " + ("unexplained" if method == FIRST_HOP else "seized")
     )
     subject = f"{keys['case_ref']} {keys['chain']} {method}"
     answer.checks.append(Check("TRACE-2", subject, CONTRADICTED if wrong else SHOWN, said))

@@ -79,9 +79,7 @@ def actual_columns() -> dict[str, list[str]]:
         for statement in view_statements():
             connection.execute(text(statement))
         rows = connection.execute(
-            text(
-                "SELECT v.name, c.name FROM sqlite_master v, pragma_table_info(v.name) c WHERE v.type = 'view'"
-            )
+            text("SELECT v.name, c.name FROM sqlite_master v, pragma_table_info(v.name) c WHERE v.type = 'view'")
         ).all()
     engine.dispose()
     found: dict[str, list[str]] = {}
@@ -94,18 +92,11 @@ def schema() -> str:
     """The whole document."""
     prose, views = documented()
     parts = [INTRODUCTION, prose + "\n"]
-    parts.append(
-        "\n".join(["| view | what it shows |", "|---|---|", *(contents(view) for view in views)]) + "\n"
-    )
+    parts.append("\n".join(["| view | what it shows |", "|---|---|", *(contents(view) for view in views)]) + "\n")
     for view in views:
-        rows = [
-            f"| `{column}` | {meaning.replace('|', chr(92) + '|')} |"
-            for column, meaning in view.columns.items()
-        ]
+        rows = [f"| `{column}` | {meaning.replace('|', chr(92) + '|')} |" for column, meaning in view.columns.items()]
         parts.append(
-            "\n".join(
-                [f"## {view.name}", "", view.purpose, "", "| column | meaning |", "|---|---|", *rows, ""]
-            )
+            "\n".join([f"## {view.name}", "", view.purpose, "", "| column | meaning |", "|---|---|", *rows, ""])
         )
     return "\n".join(parts)
 
