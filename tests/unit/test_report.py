@@ -111,9 +111,7 @@ def test_the_report_shows_reorgs_and_what_it_leaves_out(disposal: Path) -> None:
     assert lost["mined_again"]["height"] == 106
     left = {(row["what"], row["why"]): row.get("amount") for row in told.left_out}
     assert left[("transfer not counted", "unlisted token, not on the allow-list")] == "999000000"
-    assert (
-        left[("traced value not followed", "account chains are followed to the first hop")] == "4" + "0" * 17
-    )
+    assert left[("traced value not followed", "account chains are followed to the first hop")] == "4" + "0" * 17
     assert (
         "proof of 1 ATTESTED, 16 REPORTED claims",
         "anchor single-node; the node's word was not verified",
@@ -204,9 +202,7 @@ def test_the_frontier_finds_a_lost_coin(copy: Path) -> None:
     with snapshot(copy) as reader:
         found = tracing.frontier(reader, None, "fifo")
         followed = tracing.trace(reader, "HD-1", "fifo")
-    assert failed(found) == {
-        ("TRACE-2", "HD-1 bitcoin fifo"): "label 0: 200000000 BTC units seeded, 185010000 found"
-    }
+    assert failed(found) == {("TRACE-2", "HD-1 bitcoin fifo"): "label 0: 200000000 BTC units seeded, 185010000 found"}
     assert failed(followed) == {
         ("TRACE-2", "HD-1 bitcoin fifo"): "label 0: 200000000 units went in, 185010000 came out"
     }
@@ -292,9 +288,7 @@ def test_units_that_join_on_the_way_are_told_apart(tmp_path: Path) -> None:
         bitcoin, ethereum = plays(writer)
         add_case(writer, declared(), (bitcoin, ethereum))
         play_bitcoin(bitcoin, 101)
-        bitcoin.mine(
-            bitcoin.pay("out", [("f1", 0)], [(b"\x00\x14one", 120_000_000), (b"\x00\x14two", 80_000_000)])
-        )  # type: ignore[list-item]
+        bitcoin.mine(bitcoin.pay("out", [("f1", 0)], [(b"\x00\x14one", 120_000_000), (b"\x00\x14two", 80_000_000)]))  # type: ignore[list-item]
         bitcoin.mine(bitcoin.pay("merge", [("out", 0), ("out", 1)], [(b"\x00\x14all", 199_000_000)]))  # type: ignore[list-item]
     with snapshot(path) as reader:
         [trace] = tracing.trace(reader, name_of("out") + ":1", "fifo").data["traces"]
@@ -321,6 +315,23 @@ def test_a_reference_that_a_reorg_took_away_is_not_shown(tmp_path: Path) -> None
         found = tracing.trace(reader, name_of("leak"), "fifo")
     assert failed(found)["REORG-1", name_of("leak")] == "voided by reorg: its block left the chain"
     assert found.exit_code == 4
+
+
+def test_an_answer_belongs_to_one_moment(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 107)
+        with snapshot(path) as reader:
+            before = reader.rows("SELECT tip_height FROM v_chain WHERE chain = 'bitcoin'")
+            bitcoin.mine()
+            told = casereport.report(reader, "HD-1")
+        with snapshot(path) as reader:
+            after = custody.status(reader, None)
+    assert before == [{"tip_height": 107}]
+    assert told.as_of[0]["height"] == 107 and told.data["leaks"]
+    assert after.as_of[0]["height"] == 108
 
 
 def test_what_stays_within_custody_counts_in_no_term() -> None:
@@ -361,9 +372,7 @@ def test_a_recount_sees_any_single_wrong_term(moves: list[tuple[Place, int]], er
         "fees": of[Place.FEE],
         "unexplained": of[Place.UNEXPLAINED],
     }
-    terms["held"] = (
-        terms["seized"] + terms["credits"] - terms["delivered"] - terms["fees"] - terms["unexplained"]
-    )
+    terms["held"] = terms["seized"] + terms["credits"] - terms["delivered"] - terms["fees"] - terms["unexplained"]
     postings = [(1, "a", place.value, str(amount)) for place, amount in moves]
     held = [(1, "a", 1, str(terms["held"]))]
     assert recount(postings, held, [(1, 5, "a", terms)])["a"].faults == []
