@@ -16,12 +16,13 @@ AUTHORITIES = 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long and dense a chain is, and how many holders the case watches."""
+    """How long and dense a chain is, and how many holders the case watches; `least_seized` of them are seized."""
 
     blocks: int
     txs: int
     watched: int
     seed: str
+    least_seized: int = 1000
 
     def hits_in(self, block: int) -> int:
         """How many transactions of the dense block of this number (from 0) are hits."""
@@ -34,8 +35,8 @@ class Size:
 
     @property
     def seized(self) -> int:
-        """How many seized holders there are: a thousand, or more if there are more debits."""
-        return max(1000, self.blocks * self.txs // (HIT_SHARE * DEBIT_SHARE) + 8)
+        """How many seized holders there are: more than asked for if there are more debits."""
+        return max(self.least_seized, self.blocks * self.txs // (HIT_SHARE * DEBIT_SHARE) + 8)
 
     @property
     def exchanges(self) -> int:

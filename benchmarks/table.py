@@ -50,6 +50,7 @@ def table(results: Sequence[Result]) -> list[str]:
     rows: list[tuple[str, Callable[[Result], str], str]] = [
         ("dense blocks x transactions", lambda r: f"{r.size.blocks:,} x {r.size.txs:,}", ""),
         ("watched holders", lambda r: f"{r.size.watched:,}", ""),
+        ("of them seized", lambda r: f"{r.size.seized:,}", ""),
         ("movements, equal in both", lambda r: f"{r.hits:,}", ""),
         ("legs judged SHOWN, as played", lambda r: f"{r.legs_shown} of {len(r.played.legs)}", ""),
         ("**daemon** blocks/s", lambda r: _fast(r, "blocks_per_s"), ""),
