@@ -65,6 +65,8 @@ def test_every_module_opens_with_one_sentence_and_stays_readable(path: Path) -> 
     tree = ast.parse(text)
     if "versions" not in path.parts:
         assert ast.get_docstring(tree), "a module says what it knows"
+    if "versions" in path.parts:
+        return  # a migration is a list of what it does, however long
     assert len(text.splitlines()) <= 450
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

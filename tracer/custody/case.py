@@ -120,11 +120,17 @@ class Case:
     source_sha256: bytes
 
 
-def check_legs(case: Case) -> None:
-    """Raise CaseRefused if a leg goes where its kind cannot, or is on a chain without a seizure height.
+def check_case(case: Case) -> None:
+    """Raise CaseRefused if a leg goes where its kind cannot, or a seizure height is missing or is the genesis block.
 
     Legs that deliver (DEPOSIT, RETURN, DESTROY) leave custody; all others stay within it.
     """
+    for chain, height in case.seizures.items():
+        if height < 1:
+            raise CaseRefused(
+                f"the seizure height on {chain} is {height}, but following begins above the genesis block",
+                "Give the height after which balances count, 1 or more. Nothing was written.",
+            )
     watches = {watch.ref: watch for watch in case.watches}
     for leg in case.legs:
         target = watches[leg.target]

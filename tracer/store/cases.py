@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from tracer.custody.case import Case, Watch, check_legs
+from tracer.custody.case import Case, Watch, check_case
 from tracer.errors import CaseRefused
 from tracer.store.chains import ChainHandle
 from tracer.store.rows import insert_many
@@ -46,7 +46,7 @@ def import_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle],
                 f"case {case.ref} was already imported from a different file",
                 "Imported declarations never change: declare a new case. Nothing was written.",
             )
-        check_legs(case)
+        check_case(case)
         refuse_late(store, case, chains)
         insert_declarations(store, case, chains, utxo)
     return True

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.pool import StaticPool
 
 from tracer.errors import StoreLocked, StoreUnusable
 
@@ -70,6 +72,7 @@ def open_writer(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
+        refuse_foreign(path)
         migrate(engine, path)
     except DatabaseError as error:
         engine.dispose()
@@ -108,11 +111,29 @@ def stored_version(connection: Connection) -> str | None:
     return None if row is None else str(row)
 
 
+def reading_engine(path: Path) -> Engine:
+    """An engine whose one connection cannot write; the path may have any characters."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=StaticPool)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise StoreUnusable, without touching it, for a file that is not a store of ours."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    engine = reading_engine(path)
+    try:
+        with engine.connect() as connection:
+            stored_version(connection)
+    finally:
+        engine.dispose()
+
+
 def open_reader(path: Path) -> Engine:
     """Open an existing store read-only; raises StoreUnusable if it is missing or of another version."""
     if not path.is_file():
         raise StoreUnusable(f"there is no store at {path}")
-    engine = create_engine(f"sqlite:///file:{path.absolute()}?mode=ro&uri=true", pool_size=1, max_overflow=0)
+    engine = reading_engine(path)
     try:
         with engine.connect() as connection:
             version = stored_version(connection)
