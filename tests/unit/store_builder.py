@@ -66,6 +66,7 @@ class Play:
     casework: Casework = field(init=False)
     coins: dict[Outpoint, Coin] = field(default_factory=dict)
     genesis_time: int = 1_750_000_000
+    odd_times: dict[int, int] = field(default_factory=dict)
 
     def start(self, height: int) -> None:
         """Begin following after a block at `height`."""
@@ -80,12 +81,12 @@ class Play:
         assert cursor is not None
         self.tip, self.marks = cursor
         interest = load.interest_reader(self.store.connection, self.handle)
-        self.casework = load.load_casework(
-            self.store, self.handle, self.utxo, self.native, self.limits, interest
-        )
+        self.casework = load.load_casework(self.store, self.handle, self.utxo, self.native, self.limits, interest)
 
     def time(self, height: int) -> int:
         """The block time of a height."""
+        if height in self.odd_times:
+            return self.odd_times[height]
         return self.genesis_time + self.spacing * height
 
     def mine(

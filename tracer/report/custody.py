@@ -8,7 +8,7 @@ from tracer.custody.judge import judge_leg
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
 from tracer.report.places import NothingThere, begin, case_chains
 from tracer.report.recount import TERMS, Recount, recount
-from tracer.store.load import load_attestations, load_legs
+from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
 from tracer.store.reader import Reader
 
 OUT = 1
@@ -124,9 +124,11 @@ def judged_anew(reader: Reader, case: Row) -> Iterator[Check]:
     case_id, chain_id = numbers_of(reader, case)
     keys = {"case": case_id, "c": chain_id}
     [(confirmed, final, clock)] = reader.raw(
-        "SELECT f.confirmed_height, f.final_height, max(b.time) FROM follower f"
-        " JOIN block b ON b.chain_id = f.chain_id AND b.canonical WHERE f.chain_id = :c",
+        "SELECT f.confirmed_height, f.final_height, max(b.time) FROM follower f JOIN block t ON t.id = f.tip_id"
+        " JOIN block b ON b.chain_id = f.chain_id AND b.height > t.height - :span AND b.canonical"
+        " WHERE f.chain_id = :c",
         c=chain_id,
+        span=CLOCK_SPAN,
     )
     stored = {
         row["leg_ref"]: (row["verdict"], row["reason"])

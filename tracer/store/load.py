@@ -30,6 +30,9 @@ from tracer.types import (
     outpoint,
 )
 
+CLOCK_SPAN = 2016
+"""Blocks among which the latest time is looked for: times may step back, but never by so many blocks."""
+
 UNSPENT = """NOT EXISTS (SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id
     WHERE i.spends_id = m.id AND ib.canonical)"""
 COIN = """movement m JOIN block b ON b.id = m.block_id AND b.canonical JOIN tx t ON t.id = m.tx_id
@@ -162,8 +165,12 @@ def load_casework(
         )
     }
     tip = connection.execute(
-        text("SELECT b.height, b.time FROM follower f JOIN block b ON b.id = f.tip_id WHERE f.chain_id = :c"),
-        {"c": chain.id},
+        text(
+            "SELECT t.height, max(b.time) FROM follower f JOIN block t ON t.id = f.tip_id JOIN block b"
+            " ON b.chain_id = f.chain_id AND b.height > t.height - :span AND b.canonical WHERE f.chain_id = :c"
+            " GROUP BY t.height"
+        ),
+        {"c": chain.id, "span": CLOCK_SPAN},
     ).first()
     for book in books.values():
         book.opened = tip is not None and tip[0] >= book.seizure

@@ -210,7 +210,8 @@ class Store:
             self._run("UPDATE block SET canonical = 0 WHERE id = :id", id=row[0])
             state = self._one("SELECT confirmed_height, final_height FROM follower WHERE chain_id = :c", c=chain.id)
             assert state is not None
-            marks = Marks(min(state[0], tip.height - 1), state[1])
+            # one block less lies above each: a count of confirmations loses one, a node's tag is asked again
+            marks = Marks(max(state[1], state[0] - 1), state[1])
             self._move_cursor(chain, parent[0], marks)
             legs = self._legs_served(row[0])
             judged = rejudge(legs, marks)
