@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 import click
@@ -104,12 +105,17 @@ def sync(given: Given) -> int:
 
 
 def _until_done(given: Given, *, until_tip: bool) -> int:
+    signal.signal(signal.SIGTERM, _stop_early)  # the daemon listens itself once it runs
     from watchers.config import load_config
 
     config = load_config(given.config, os.environ, given.overrides)
     from watchers import daemon
 
     return _finish(daemon.run(config, until_tip=until_tip))
+
+
+def _stop_early(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 @group.command(epilog=EPILOG)
