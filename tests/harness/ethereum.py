@@ -1,0 +1,231 @@
+"""The Ethereum devnet: an anvil that mines when told, with an honest token, a fake one and a forwarding contract."""
+
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.abi import function_signature_to_4byte_selector
+
+from fixtures.anvil import Anvil
+from fixtures.contracts import artifact
+from harness.bitcoin import toml
+from harness.devnet import HELD, ROLES
+from harness.stored import Fact
+
+CHAIN = "eip155:31337"
+ETHER = f"{CHAIN}/slip44:60"
+FEE, TRACE, LOG = 2, 3, 4
+TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+SLOTS = 3
+GAS = hex(500_000)
+
+Request = dict[str, Any]
+
+
+class EthereumNet:
+    """Plays on anvil; see `Devnet`."""
+
+    name = "ethereum"
+    native = "ethereum:ETH"
+    asset = ETHER
+    final_depth = 2 * SLOTS + 1
+    cents = 10**16
+
+    def __init__(self, executable: Path) -> None:
+        self.node = Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True)
+        self.node.start()
+        names = ("rich", *ROLES, "stranger", "stranger2")
+        self.accounts = dict(zip(names, (one.lower() for one in self.node.accounts), strict=False))
+        self._kept = 0
+        self._waiting: list[Request] = []
+        self.token = self._deploy("Token", ("string", "string"), ("Dollar", "USDX"))
+        self.fake = self._deploy("FakeToken", ("string", "string"), ("Dollar", "USDX"))
+        self.forwarder = self._deploy("Forwarder")
+        self.first = self.height() + 1
+        for holder in (*HELD, "rich"):
+            self._call("rich", self.token, "mint(address,uint256)", self.accounts[holder], 10**12)
+        self.mine(8)
+
+    def _deploy(self, name: str, types: Sequence[str] = (), values: Sequence[object] = ()) -> str:
+        data = artifact(name)["bytecode"] + encode(list(types), list(values)).hex()
+        sent = self.node.rpc("eth_sendTransaction", {"from": self.accounts["rich"], "data": data})
+        self.node.mine()
+        return str(self.node.receipt(sent)["contractAddress"]).lower()
+
+    @property
+    def port(self) -> int:
+        return self.node.port
+
+    def table(self, *, port: int | None = None, **settings: object) -> str:
+        url = f"http://127.0.0.1:{port or self.node.port}"
+        given: dict[str, object] = {"family": "ethereum", "chain_id": 31337, "rpc_url": url, "poll_s": 0.05}
+        given |= {"deadline_s": 5.0, **settings}
+        token = f'[[chain.{self.name}.token]]\nsymbol = "USDX"\ncontract = "{self.token}"\ndecimals = 6\n'
+        keys = "\n".join(f"{key} = {toml(value)}" for key, value in given.items())
+        return f"[chain.{self.name}]\n{keys}\n{token}"
+
+    def wrong_table(self) -> str:
+        return self.table(chain_id=1)
+
+    def watch_key(self, holder: str) -> str:
+        return f'address = "{self.accounts[holder]}"'
+
+    def key(self, holder: str) -> bytes:
+        return bytes.fromhex(self.accounts[holder][2:])
+
+    # Playing.
+
+    def pay(self, source: str, target: str, cents: int) -> None:
+        self._send(source, self.accounts[target], value=cents * self.cents)
+
+    def act(self, rng: random.Random) -> None:
+        """Calls from outside, through a contract, tokens real and fake, payments that fail, leaks."""
+        if rng.random() < 0.5:
+            self._send("rich", self.accounts[rng.choice([*ROLES])], value=rng.randint(1, 10**17))
+        if rng.random() < 0.5:
+            target = self.accounts[rng.choice([*ROLES])]
+            self._call("rich", self.forwarder, "forward(address)", target, value=rng.randint(1, 10**17))
+        source = rng.choice(HELD)
+        if rng.random() < 0.5:
+            target = rng.choice([*ROLES, "stranger"])
+            self._send(source, self.accounts[target], value=rng.randint(1, 10**16))
+        if rng.random() < 0.5:
+            target = self.accounts[rng.choice([*ROLES, "stranger"])]
+            amount = rng.choice([rng.randint(0, 10**6), 10**15])  # the latter is more than it has: fails, costs gas
+            self._call(source, self.token, "transfer(address,uint256)", target, amount)
+        if rng.random() < 0.2:
+            parties = self.accounts["rich"], self.accounts[rng.choice(HELD)]
+            self._call("stranger", self.fake, "announce(address,address,uint256)", *parties, rng.randint(0, 10**6))
+        if rng.random() < 0.3:
+            self._send("stranger", self.accounts["stranger2"], value=rng.randint(1, 10**9))
+
+    def mine(self, blocks: int = 1) -> None:
+        for request in self._waiting:
+            self.node.rpc("eth_sendTransaction", request)
+        self._waiting = []
+        self.node.mine(blocks)
+
+    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1) -> None:
+        self._waiting = []
+        contents: list[tuple[Request | str, int]] = []
+        for place in range(depth):
+            self._send("rich", self.accounts["stranger"], value=rng.randint(1, 10**12))  # never the block it replaces
+            self.act(rng)
+            contents += [(request, place) for request in self._waiting]
+            self._waiting = []
+        self.node.reorg(depth, contents)
+        for _ in range(longer):
+            self.act(rng)
+            self.mine()
+
+    def shrink(self, depth: int) -> None:
+        self._waiting = []
+        self.node.rollback(depth)
+
+    def _send(self, source: str, to: str, data: bytes = b"", value: int = 0) -> None:
+        """Gas is named, so that a payment that fails is mined as well."""
+        self._waiting.append(
+            {"from": self.accounts[source], "to": to, "data": "0x" + data.hex(), "value": hex(value), "gas": GAS}
+        )
+
+    def _call(self, source: str, to: str, signature: str, *values: object, value: int = 0) -> None:
+        types = signature[signature.index("(") + 1 : -1].split(",")
+        data = function_signature_to_4byte_selector(signature) + encode(types, list(values))
+        self._send(source, to, data, value)
+
+    # The truth.
+
+    def height(self) -> int:
+        return self.node.height()
+
+    def hashes(self, first: int, last: int) -> list[str]:
+        return [one[2:] for one in self.node.hashes(first, last)]
+
+    def truth(self, first: int, last: int, seizure: int) -> set[Fact]:
+        """All value of every transaction in which a watched account pays, is paid, or is named by a token."""
+        watched = {self.accounts[holder] for holder in ROLES}
+        facts: set[Fact] = set()
+        for number in range(first, last + 1):
+            block, receipts, calls = self.node.batch(
+                [
+                    ("eth_getBlockByNumber", [hex(number), False]),
+                    ("eth_getBlockReceipts", [hex(number)]),
+                    ("debug_traceBlockByNumber", [hex(number), {"tracer": "callTracer"}]),
+                ]
+            )
+            for receipt, call in zip(receipts, calls, strict=True):
+                assert call["txHash"] == receipt["transactionHash"]
+                stays = (number, account(block["hash"]), account(receipt["transactionHash"]))
+                facts |= transaction(stays, receipt, call["result"], watched)
+        return facts
+
+    # The node's life.
+
+    def save(self) -> Path:
+        self.node.stop()
+        self._kept += 1
+        kept = self.node.directory / f"kept-{self._kept}.json"
+        shutil.copy(self.node.state_file, kept)
+        self.node.start()
+        return kept
+
+    def restore(self, saved: Path) -> None:
+        self.node.stop()
+        shutil.copy(saved, self.node.state_file)
+        self.node.start()
+        self._waiting = []
+
+    def pause(self) -> None:
+        self.node.pause()
+
+    def resume(self) -> None:
+        self.node.resume()
+
+    def stop(self) -> None:
+        self.node.stop()
+
+    def start(self) -> None:
+        self.node.start()
+
+    def close(self) -> None:
+        self.node.close()
+
+
+def account(text: str) -> bytes:
+    """The bytes of an address or hash."""
+    return bytes.fromhex(text[2:])
+
+
+def transaction(stays: tuple[int, bytes, bytes], receipt: Any, call: Any, watched: set[str]) -> set[Fact]:
+    """What one transaction moved, if it concerns a watched account; by its receipt and geth's call tracer."""
+    moved = [
+        Fact(*stays, TRACE, index, ETHER, int(frame["value"], 16), account(frame["from"]), account(frame["to"]), None)
+        for index, (frame, alive) in enumerate(frames(call, True))
+        if alive and int(frame.get("value") or "0x0", 16) and frame["type"] not in ("DELEGATECALL", "STATICCALL")
+    ]
+    logs = [log for log in receipt["logs"] if log["topics"][:1] == [TRANSFER] and len(log["topics"]) == 3]
+    named = {log["address"] for log in logs if any("0x" + topic[26:] in watched for topic in log["topics"][1:])}
+    pays = receipt["from"] in watched
+    holders = {party for fact in moved for party in (fact.source, fact.target)}
+    if not pays and not named and not any(account(one) in holders for one in watched):
+        return set()
+    for log in logs:
+        if log["address"] in named:
+            source, target = (account("0x" + topic[26:]) for topic in log["topics"][1:])
+            asset = f"{CHAIN}/erc20:{log['address']}"
+            moved.append(Fact(*stays, LOG, int(log["logIndex"], 16), asset, int(log["data"], 16), source, target, None))
+    if pays:
+        fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+        moved.append(Fact(*stays, FEE, 0, ETHER, fee, account(receipt["from"]), None, None))
+    return set(moved)
+
+
+def frames(call: Any, alive: bool) -> Iterator[tuple[Any, bool]]:
+    """Walk the frames in order of execution; nothing below a frame that failed has moved anything."""
+    alive = alive and not call.get("error")
+    yield call, alive
+    for inner in call.get("calls") or ():
+        yield from frames(inner, alive)

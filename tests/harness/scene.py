@@ -1,0 +1,73 @@
+"""A daemon at work on devnets, and the one check that every test ends with: the store says what the nodes say."""
+
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.devnet import Devnet, case_file
+from harness.stored import Fact, Stored
+from harness.tracerd import Tracerd
+
+
+class Scene:
+    """Devnets, one case that watches them with what they hold now as seized, and a daemon with its store."""
+
+    def __init__(self, folder: Path, nets: Sequence[Devnet], *, legs: Sequence[str] = (), daemon: str = "") -> None:
+        self.nets = tuple(nets)
+        self.births = {net.name: net.first for net in nets}
+        self.seizures = {net.name: net.height() for net in nets}
+        self.legs = tuple(legs)
+        self.case = case_file(nets, [*self.births.values()], [*self.seizures.values()], legs=legs)
+        self._folder, self._daemon = folder, daemon
+        self.configure()
+        self._ever: dict[str, Counter[Fact]] = {net.name: Counter() for net in nets}
+
+    def configure(self, *, table: str | None = None, port: int | None = None, **settings: object) -> None:
+        """Write the configuration anew: with this chain table, or with settings other than the defaults."""
+        chains = [net.table(port=port, **settings) if table is None else table for net in self.nets]
+        self.daemon = Tracerd(self._folder, chains, [self.case], self._daemon)
+        self.stored = Stored(self.daemon.store)
+
+    def stands(self, net: Devnet) -> bool:
+        """Whether the store's cursor is the node's tip, and the daemon says so."""
+        if " opened" not in self.daemon.log:
+            return False  # what the store says is from before the last start
+        height = net.height()
+        status = self.stored.status(net.name)
+        return (
+            self.stored.tip(net.name) == (height, net.hashes(height, height)[0])
+            and status is not None
+            and (status.state, status.node_height) == ("in step", height)
+        )
+
+    def in_step(self, seconds: float = 15.0) -> float:
+        """Wait until the store stands where every node stands; returns the seconds it took."""
+        return sum(
+            self.daemon.until(lambda net=net: self.stands(net), f"{net.name} in step", seconds)  # type: ignore[misc]
+            for net in self.nets
+        )
+
+    def state(self, net: Devnet, state: str, seconds: float = 10.0) -> None:
+        """Wait until the daemon says this of a node."""
+        self.daemon.until(lambda: (self.stored.status(net.name) or ("",))[0] == state, f"{net.name} {state}", seconds)
+
+    def check(self) -> None:
+        """Compare the store with the nodes: blocks, movements, and that no fact was ever lost or doubled."""
+        for net in self.nets:
+            birth, height = self.births[net.name], net.height()
+            expected = list(enumerate(net.hashes(birth - 1, height), birth - 1))
+            assert self.stored.canonical(net.name) == expected, f"{net.name}: canonical blocks"
+            truth, found = net.truth(birth, height, self.seizures[net.name]), self.stored.facts(net.name)
+            assert set(found) - truth == set(), f"{net.name}: stored, but never happened"
+            assert truth - set(found) == set(), f"{net.name}: happened, but not stored"
+            every = self.stored.facts(net.name, orphaned=True)
+            assert [fact for fact, times in every.items() if times > 1] == [], f"{net.name}: stored twice"
+            assert self._ever[net.name] - every == Counter(), f"{net.name}: lost by a reorg"
+            self._ever[net.name] |= every
+        assert self.stored.faults() == []
+
+    def end(self) -> None:
+        """Stop the daemon; it ends cleanly."""
+        assert self.daemon.stop(signal.SIGTERM) == 0, self.daemon.log
+        assert "Traceback" not in self.daemon.log
