@@ -1,6 +1,7 @@
 """`tracer` as people run it: what it prints, as JSON and as text, and how it exits."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from disposal import E_LEAK, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from disposal import E_LEAK, FAKE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
 from store_builder import WALL
 
 from tracer import cli
@@ -252,8 +253,6 @@ def test_reading_changes_nothing(capsys: pytest.CaptureFixture[str], disposal: P
 
 
 def test_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    import sqlite3
-
     store = play_all(tmp_path / "store.db")
     connection = sqlite3.connect(store)
     connection.execute(
@@ -265,6 +264,16 @@ def test_what_strangers_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFi
         _, out, _ = run(capsys, store, *command)
         assert "\x1b" not in out
     assert "999.000000 ?[31m[bold]?USDT" in run(capsys, store, "report", "--case", "HD-1")[1]
+
+
+def test_an_amount_whose_token_has_no_symbol_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = play_all(tmp_path / "store.db")
+    connection = sqlite3.connect(store)
+    connection.execute("UPDATE asset SET symbol = '', decimals = 0 WHERE kind = 'unlisted'")
+    connection.commit()
+    connection.close()
+    _, out, _ = run(capsys, store, "report", "--case", "HD-1")
+    assert "999000000 base units: transfer not counted" in out and FAKE.id in out
 
 
 def test_help_shows_examples_and_exit_codes() -> None:

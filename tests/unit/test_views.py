@@ -134,12 +134,8 @@ def test_transfers_carry_the_role_and_direction_of_each_watch(store: sqlite3.Con
 def test_what_a_reorg_took_away_is_evidence_only(store: sqlite3.Connection) -> None:
     orphaned = rows(store, "SELECT DISTINCT height, txid, canonical, confirmations FROM v_transfer_orphaned")
     assert orphaned == [(105, name_of("deposit"), 0, 0)]
-    assert rows(store, "SELECT DISTINCT height FROM v_transfer WHERE txid = :t", t=name_of("deposit")) == [
-        (106,)
-    ]
-    assert rows(store, "SELECT count(*) FROM v_posting_all WHERE height = 105 AND chain = 'bitcoin'") == [
-        (3,)
-    ]
+    assert rows(store, "SELECT DISTINCT height FROM v_transfer WHERE txid = :t", t=name_of("deposit")) == [(106,)]
+    assert rows(store, "SELECT count(*) FROM v_posting_all WHERE height = 105 AND chain = 'bitcoin'") == [(3,)]
     assert rows(store, "SELECT count(*) FROM v_posting WHERE height = 105 AND chain = 'bitcoin'") == [(0,)]
     edges = "SELECT DISTINCT height FROM v_trace_edge WHERE txid_bytes = :t"
     assert rows(store, edges, t=txid("deposit")) == [(106,)]
@@ -147,18 +143,14 @@ def test_what_a_reorg_took_away_is_evidence_only(store: sqlite3.Connection) -> N
 
 def test_movements_and_postings_count_confirmations_alike(store: sqlite3.Connection) -> None:
     for view in ("v_movement", "v_posting", "v_leg_arrival"):
-        found = rows(
-            store, f"SELECT DISTINCT confirmations, final FROM {view} WHERE txid_bytes = :t", t=txid("test")
-        )
+        found = rows(store, f"SELECT DISTINCT confirmations, final FROM {view} WHERE txid_bytes = :t", t=txid("test"))
         assert found == [(13, 1)], view
     assert rows(store, "SELECT confirmations, final FROM v_ledger WHERE height = 107") == [(9, 1)]
     assert rows(store, "SELECT confirmations, final FROM v_conservation WHERE symbol = 'BTC'") == [(9, 1)]
 
 
 def test_an_unlisted_token_is_a_transfer_of_its_own_class(store: sqlite3.Connection) -> None:
-    found = rows(
-        store, "SELECT watch_ref, direction, asset, amount FROM v_transfer WHERE asset_class = 'unlisted'"
-    )
+    found = rows(store, "SELECT watch_ref, direction, asset, amount FROM v_transfer WHERE asset_class = 'unlisted'")
     assert found == [("eth-agency", "in", FAKE.id, "999000000")]
 
 
@@ -196,9 +188,7 @@ def test_conservation_is_the_last_row_with_its_verdict(store: sqlite3.Connection
 
 
 def test_balances_follow_every_block_and_end_in_what_is_held(store: sqlite3.Connection) -> None:
-    history = rows(
-        store, "SELECT height, amount FROM v_balance_history WHERE address = 'bc1qagency' ORDER BY height"
-    )
+    history = rows(store, "SELECT height, amount FROM v_balance_history WHERE address = 'bc1qagency' ORDER BY height")
     assert history == [(103, "1000000"), (104, "299970000"), (106, "149960000"), (107, "109950000")]
     now = dict(rows(store, "SELECT address, amount FROM v_balance WHERE symbol = 'BTC' AND amount <> '0'"))
     assert now == {"bc1qagency": "109950000"}
@@ -207,9 +197,7 @@ def test_balances_follow_every_block_and_end_in_what_is_held(store: sqlite3.Conn
 
 
 def test_legs_show_plan_arrival_and_the_verdict_that_stands(store: sqlite3.Connection) -> None:
-    found = rows(
-        store, "SELECT leg_ref, planned, arrived, fees, verdict, lane, sources FROM v_leg ORDER BY leg_number"
-    )
+    found = rows(store, "SELECT leg_ref, planned, arrived, fees, verdict, lane, sources FROM v_leg ORDER BY leg_number")
     assert found == [
         ("secure", "299990000", "299990000", "10000", "SHOWN", "REPORTED", "seized-1, seized-2"),
         ("test", "1000000", "1000000", "10000", "SHOWN", "REPORTED", "authority"),
@@ -232,9 +220,7 @@ def test_legs_show_plan_arrival_and_the_verdict_that_stands(store: sqlite3.Conne
 
 
 def test_exactly_one_verdict_per_subject_stands(store: sqlite3.Connection) -> None:
-    assert rows(store, "SELECT count(*), count(DISTINCT coalesce(leg_ref, asset)) FROM v_verdict") == [
-        (10, 10)
-    ]
+    assert rows(store, "SELECT count(*), count(DISTINCT coalesce(leg_ref, asset)) FROM v_verdict") == [(10, 10)]
     told = rows(
         store,
         "SELECT height, canonical, reason, current FROM v_verdict_all WHERE leg_ref = 'deposit' ORDER BY verdict_id",
@@ -283,9 +269,7 @@ def test_the_frontier_holds_every_seized_unit_by_fifo(store: sqlite3.Connection)
 
 
 def test_the_frontier_holds_every_seized_unit_by_haircut(store: sqlite3.Connection) -> None:
-    found = rows(
-        store, "SELECT label, traced, coalesce(outpoint, txid) FROM v_frontier WHERE method = 'haircut'"
-    )
+    found = rows(store, "SELECT label, traced, coalesce(outpoint, txid) FROM v_frontier WHERE method = 'haircut'")
     for label, seeded in ((0, 200_000_000), (1, 100_000_000)):
         assert sum(int(traced) for of, traced, _ in found if of == label) == seeded
     at = {place: sum(int(t) for _, t, where in found if where == place) for _, _, place in found}
@@ -296,9 +280,7 @@ def test_the_frontier_holds_every_seized_unit_by_haircut(store: sqlite3.Connecti
 
 
 def test_on_account_chains_the_frontier_is_the_first_hop(store: sqlite3.Connection) -> None:
-    found = rows(
-        store, "SELECT boundary, traced, address, txid FROM v_frontier WHERE method = 'first-hop' ORDER BY 1"
-    )
+    found = rows(store, "SELECT boundary, traced, address, txid FROM v_frontier WHERE method = 'first-hop' ORDER BY 1")
     assert found == [
         ("fee", str(E_LEAK_FEE), None, name_of("eth-leak")),
         ("first hop", str(E_LEAK), "0x" + E_THIEF.hex(), name_of("eth-leak")),
@@ -319,8 +301,7 @@ def test_a_reorg_unfollows(tmp_path: Path) -> None:
     assert dict(live) == {f"{name_of('test')}:0": 1_000_000, f"{name_of('deposit')}:1": 148_960_000}
     assert rows(store, "SELECT unexplained, verdict FROM v_conservation") == [("0", "SHOWN")]
     assert (
-        rows(store, "SELECT rule, canonical FROM v_alert WHERE rule = 'LEG-1' AND height = 107")
-        == [("LEG-1", 0)] * 2
+        rows(store, "SELECT rule, canonical FROM v_alert WHERE rule = 'LEG-1' AND height = 107") == [("LEG-1", 0)] * 2
     )
     store.close()
 
@@ -337,9 +318,7 @@ def test_a_block_that_comes_back_brings_its_verdicts_back(tmp_path: Path) -> Non
     store = opened(path)
     standing = ("NOT_SHOWN", "arrived, not yet confirmed", 103)
     assert rows(store, "SELECT verdict, reason, height FROM v_verdict WHERE leg_ref = 'test'") == [standing]
-    assert rows(store, "SELECT verdict, reason, judged_height FROM v_leg WHERE leg_ref = 'test'") == [
-        standing
-    ]
+    assert rows(store, "SELECT verdict, reason, judged_height FROM v_leg WHERE leg_ref = 'test'") == [standing]
     voided = rows(store, "SELECT height, current FROM v_verdict_all WHERE reason LIKE 'voided by reorg%'")
     assert voided == [(102, 0)], "later in time, but said of an older tip"
     store.close()
@@ -355,9 +334,7 @@ def test_what_the_exchange_does_with_its_deposit_moves_no_leaf(tmp_path: Path) -
     store = opened(path)
     leaf = "SELECT traced FROM v_frontier WHERE method = 'fifo' AND boundary = 'exchange deposit'"
     assert rows(store, leaf) == [("150000000",)]
-    assert rows(store, "SELECT amount FROM v_transfer WHERE txid = :t", t=name_of("sweep")) == [
-        ("150000000",)
-    ]
+    assert rows(store, "SELECT amount FROM v_transfer WHERE txid = :t", t=name_of("sweep")) == [("150000000",)]
     assert rows(store, "SELECT unexplained, delivered FROM v_conservation") == [("0", "150000000")]
     store.close()
 
@@ -369,14 +346,10 @@ def test_seized_coins_that_never_moved_are_live(tmp_path: Path) -> None:
         add_case(writer, declared(), (bitcoin, ethereum))
         play_bitcoin(bitcoin, 101)
     store = opened(path)
-    found = rows(
-        store, "SELECT method, label, outpoint, label_outpoint, traced, hop FROM v_frontier ORDER BY 1, 2"
-    )
+    found = rows(store, "SELECT method, label, outpoint, label_outpoint, traced, hop FROM v_frontier ORDER BY 1, 2")
     coins = [(0, f"{name_of('f1')}:0", "200000000"), (1, f"{name_of('f2')}:0", "100000000")]
     assert found == [
-        (method, label, point, point, amount, 0)
-        for method in ("fifo", "haircut")
-        for label, point, amount in coins
+        (method, label, point, point, amount, 0) for method in ("fifo", "haircut") for label, point, amount in coins
     ]
     store.close()
 
@@ -406,9 +379,7 @@ def test_what_arrived_adds_up_exactly_at_any_size(tmp_path: Path) -> None:
     store.close()
 
 
-QUERIES = re.findall(
-    r"^## (.+?)\n.*?```sql\n(.*?)```", (DOCS / "queries.md").read_text(encoding="utf-8"), re.M | re.S
-)
+QUERIES = re.findall(r"^## (.+?)\n.*?```sql\n(.*?)```", (DOCS / "queries.md").read_text(encoding="utf-8"), re.M | re.S)
 
 
 @pytest.mark.parametrize(("title", "sql"), QUERIES, ids=[title for title, _ in QUERIES])

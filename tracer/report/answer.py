@@ -119,7 +119,7 @@ def standing(chain: Row, begin: int | None = None) -> Check:
     name, first, last = chain["chain"], chain["covered_from"], chain["covered_to"]
     if chain["tip_height"] is None:
         return Check("COVERAGE", name, NOT_SHOWN, "following has not begun: run `tracerd sync`")
-    if begin is not None and first > begin:
+    if begin is not None and first > max(begin, 1):  # the genesis block moves nothing and is not scanned
         return Check("COVERAGE", name, NOT_SHOWN, f"blocks {begin} to {first - 1} were not scanned")
     if (last, chain["covered_hash"]) != (chain["tip_height"], chain["tip_hash"]):
         return Check("COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}")

@@ -26,12 +26,12 @@ def short(value: str | None) -> str:
     """Shorten a long id to its two ends; an output index stays. Whole ids are in `--json`.
 
     >>> short("ab" * 32 + ":1"), short("bc1qshort"), short(None)
-    ('abababab..abababab:1', 'bc1qshort', '-')
+    ('ababab..ababab:1', 'bc1qshort', '-')
     """
     if value is None:
         return "-"
     body, colon, index = value.partition(":")
-    return clean(value) if len(body) <= 22 else f"{clean(body[:8])}..{clean(body[-8:])}{colon}{clean(index)}"
+    return clean(value) if len(body) <= 22 else f"{clean(body[:6])}..{clean(body[-6:])}{colon}{clean(index)}"
 
 
 def when(seconds: int | None) -> str:
@@ -43,6 +43,8 @@ def when(seconds: int | None) -> str:
 
 def units(amount: str | int, row: Row) -> str:
     """Write an amount of a row's asset, whose symbol a stranger may have chosen."""
+    if not row["symbol"]:
+        return f"{clean(money(amount, row))}base units"  # a token that does not say what it is
     text = clean(money(amount, row))
     spare = len(row["symbol"]) - LONGEST_SYMBOL
     return text if spare <= 0 else text[:-spare] + ".."

@@ -134,4 +134,5 @@ def print_left_out(row: Row, screen: Screen) -> None:
     amount = f"{units(row['amount'], row)}: " if "amount" in row else ""
     screen.wrapped("  ", f"{amount}{clean(row['what'])}, {clean(row['why'])}")
     if row.get("txid"):
+        screen.line(f"    {clean(row['asset'])}")
         screen.line(f"    {row['txid']}")

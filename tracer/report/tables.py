@@ -133,7 +133,7 @@ def print_frontier(answer: Answer, screen: Screen) -> None:
                 clean(row["label"]),
                 units(row["traced"], row),
                 str(row["hop"]),
-                whose(row) if row["watch_ref"] else short(row["address"]),
+                clean(row["watch_ref"]) if row["watch_ref"] else short(row["address"]),
                 short(row["outpoint"] or row["txid"]),
                 str(row["height"]),
             )

@@ -20,6 +20,7 @@ Open the SQLite file read-only with anything that speaks SQLite 3.25 or newer, f
 
 ```python
 import sqlite3
+
 store = sqlite3.connect("file:custody.db?mode=ro", uri=True)
 ```
 
