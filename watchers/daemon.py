@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tracer import __version__
 from tracer.custody.case import Case
 from tracer.errors import OperatorError, StoreLocked, StoreUnusable
 from tracer.store.cases import import_case as store_case
@@ -18,7 +20,7 @@ from tracer.types import ChainId
 from watchers import families
 from watchers.alerts import Alerts
 from watchers.casefile import load_case
-from watchers.config import Config
+from watchers.config import Config, config_hash
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower, Outcome
@@ -76,6 +78,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
         for file in config.cases.files:
             if import_into(store, load_case(file, config), followers):
                 log.info("imported case file %s", file)
+        store.note_run(__version__, config_hash(config), int(time.time()))
         log.info("store=%s opened", path)
         handlers = {"import": lambda body: _import_running(body, config, store, followers)}
         async with serve(socket_path(path, os.environ), handlers):

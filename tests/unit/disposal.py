@@ -29,6 +29,7 @@ ETH = Asset(AssetId(f"{ETH_CHAIN}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
 USDT = Asset(AssetId(f"{ETH_CHAIN}/erc20:0x{'d5' * 20}"), "USDT", 6, AssetKind.LISTED)
 FAKE = Asset(AssetId(f"{ETH_CHAIN}/erc20:0x{'fa' * 20}"), "USDT", 6, AssetKind.UNLISTED)
 
+CONFIG_SHA256 = b"c" * 32
 SEIZED1, SEIZED2, AUTHORITY, AGENCY, EXCHANGE = (
     Holder(b"\x00\x14" + name.ljust(20, b"."))
     for name in (b"seized1", b"seized2", b"authority", b"agency", b"exchange")
@@ -201,6 +202,8 @@ def play_ethereum(play: Play, blocks: int = 60) -> None:
 def play_all(path: Path, *, leak: bool = True) -> Path:
     """The whole disposal in a store at `path`; without the leak, Bitcoin only."""
     with open_store(path) as store:
+        store.note_run("0.0.1", bytes(32), 1)
+        store.note_run("0.1.0", CONFIG_SHA256, 2)
         bitcoin, ethereum = plays(store)
         add_case(store, declared(), (bitcoin, ethereum))
         play_bitcoin(bitcoin, leak=leak)

@@ -53,7 +53,7 @@ def test_every_answer_comes_in_the_envelope(
     code, answer = asked(capsys, disposal, *command)
     assert answer["answer"] == command[0]
     assert code == answer["exit_code"] == {"SHOWN": 0, "CONTRADICTED": 3, "NOT_SHOWN": 4}[answer["verdict"]]
-    assert answer["tool"]["name"] == "custody-tracer" and answer["config_sha256"] is None
+    assert answer["tool"]["name"] == "custody-tracer" and answer["config_sha256"] == "63" * 32
     assert answer["rules"] and answer["checks"] and answer["lane"] in ("REPORTED", "ATTESTED")
     assert [(chain["name"], chain["height"], chain["anchor"]) for chain in answer["as_of"]] == [
         ("bitcoin", 115, "single-node"),

@@ -31,7 +31,10 @@ class Check:
 
 @dataclass(slots=True)
 class Answer:
-    """What a command found. data: rows by section; left_out: what is not in it, with amount and reason."""
+    """What a command found. data: rows by section; left_out: what is not in it, with amount and reason.
+
+    config_sha256: of the configuration that the daemon last ran with; None if none ever ran.
+    """
 
     asked: str
     as_of: list[Row]
@@ -40,6 +43,7 @@ class Answer:
     verdicts: list[str] = field(default_factory=list)
     lanes: list[str] = field(default_factory=list)
     left_out: list[Row] = field(default_factory=list)
+    config_sha256: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -69,7 +73,7 @@ class Answer:
             "left_out": self.left_out,
             "exit_code": self.exit_code,
             "tool": {"name": "custody-tracer", "version": __version__},
-            "config_sha256": None,
+            "config_sha256": self.config_sha256,
         }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.chain import Marks
 from tracer.custody.judge import judge_leg
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
-from tracer.report.places import NothingThere, begin, case_chains
+from tracer.report.places import NothingThere, begin, case_chains, last_config
 from tracer.report.recount import TERMS, Recount, recount
 from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
 from tracer.store.reader import Reader
@@ -21,7 +21,8 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
     if not chains:
         raise NothingThere("the store follows no chain yet", "Run `tracerd sync`.")
     cases = reader.rows("SELECT * FROM v_case ORDER BY case_ref, chain")
-    answer = Answer("status", [as_of(chain) for chain in chains], {"chains": chains, "cases": cases})
+    data = {"chains": chains, "cases": cases}
+    answer = Answer("status", [as_of(chain) for chain in chains], data, config_sha256=last_config(reader))
     for chain in chains:
         if chain["tip_height"] is None and chain["node_state"] == "idle":
             continue  # no case names it: there is nothing to follow

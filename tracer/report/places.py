@@ -24,11 +24,17 @@ def case_chains(reader: Reader, case_ref: str | None) -> list[Row]:
     return chosen
 
 
+def last_config(reader: Reader) -> str | None:
+    """The hash of the configuration that the daemon last ran with; None if none ever ran on this store."""
+    rows = reader.rows("SELECT config_sha256 FROM v_daemon_run ORDER BY run_id DESC LIMIT 1")
+    return rows[0]["config_sha256"] if rows else None
+
+
 def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
     """Begin an answer about some cases: as of which blocks, and whether what is stored reaches that far."""
     names = sorted({row["chain"] for row in cases if row["chain"] is not None})
     chains = [row for row in reader.rows("SELECT * FROM v_chain ORDER BY chain") if row["chain"] in names]
-    answer = Answer(asked, [as_of(chain) for chain in chains], {})
+    answer = Answer(asked, [as_of(chain) for chain in chains], {}, config_sha256=last_config(reader))
     births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch GROUP BY chain"))
     for chain in chains:
         heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]

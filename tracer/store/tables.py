@@ -426,3 +426,13 @@ class FollowerStatusRow(SQLModel, table=True):
     contacted_at: int = Field(sa_type=BigInteger)
     state: str
     message: str
+
+
+class DaemonRunRow(SQLModel, table=True):
+    """A start of the daemon: which program, with which configuration (logins and places of nodes left out)."""
+
+    __tablename__ = "daemon_run"
+    id: int | None = Field(default=None, primary_key=True)
+    started_at: int = Field(sa_type=BigInteger)
+    version: str
+    config_sha256: bytes

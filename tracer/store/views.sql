@@ -89,6 +89,18 @@ CREATE VIEW v_policy AS
 SELECT p.id AS policy_id, c.name AS chain, p.confirmed, p.final
 FROM policy p JOIN chain c ON c.id = p.chain_id;
 
+-- The starts of the daemon: which program wrote, with which configuration.
+--
+-- run_id          grows with time
+-- started_at      Unix seconds
+-- started_at_utc  the same as text
+-- version         version of the program
+-- config_sha256   SHA-256 of what answers depend on in the configuration (the chain tables without logins), hex
+CREATE VIEW v_daemon_run AS
+SELECT id AS run_id, started_at, strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'unixepoch') AS started_at_utc, version,
+    lower(hex(config_sha256)) AS config_sha256
+FROM daemon_run;
+
 -- The cases, one row per chain on which a case seized something.
 --
 -- title           what the case is called

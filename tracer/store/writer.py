@@ -17,7 +17,7 @@ from tracer.store.blockrows import insert_facts, insert_judged, insert_postings,
 from tracer.store.chains import ChainHandle, add_asset, register_chain
 from tracer.store.connection import open_writer, owned
 from tracer.store.rows import insert_many
-from tracer.store.tables import AlertRow, Block, HolderRow
+from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
 from tracer.types import Asset, BlockRef, Hash, Holder
 
 HOLDER_CACHE = 200_000
@@ -123,6 +123,12 @@ class Store:
     def rolled_back(self) -> None:
         """Forget what a failed transaction may have put into memory."""
         self._holders.clear()
+
+    def note_run(self, version: str, config_sha256: bytes, now: int) -> None:
+        """Note which program starts to write, with which configuration."""
+        with self.connection.begin():
+            row = (now, version, config_sha256)
+            insert_many(self.connection, DaemonRunRow, "started_at version config_sha256", [row])
 
     def start_chain(self, chain: ChainHandle, anchor: BlockRef, time: int) -> None:
         """Begin following after `anchor`, which is final from the first moment and never scanned."""

@@ -403,5 +403,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_verdict_block_id", "verdict", ["block_id"], unique=False)
     op.create_index("ix_verdict_subject", "verdict", ["case_id", "leg_id", "asset_id"], unique=False)
+    op.create_table(
+        "daemon_run",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("config_sha256", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_daemon_run")),
+    )
     for statement in view_statements():
         op.execute(statement)
