@@ -123,7 +123,7 @@ def _stop_early(_number: int, _frame: FrameType | None) -> None:
     "--oldest",
     metavar="CHAIN=HEIGHT",
     multiple=True,
-    help="The oldest block that a node must answer for. [default: the earliest birth in `cases.files`, else 0]",
+    help="The oldest block that a node must answer for. [default: what the store and `cases.files` need]",
 )
 @click.pass_obj
 def check(given: Given, oldest: tuple[str, ...]) -> int:

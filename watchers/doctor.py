@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tracer.errors import BadConfig, TracerError
+from tracer.store.reader import snapshot
 from tracer.types import BlockRef, ChainId, Hash
 from watchers import families
 from watchers.casefile import load_case
@@ -37,7 +38,10 @@ async def check(config: Config, oldest: Mapping[ChainId, int]) -> list[Finding]:
 
 
 def oldest_needed(config: Config, given: Sequence[str]) -> dict[ChainId, int]:
-    """Per chain, the height from which a node must answer: `NAME=HEIGHT` as given, else the earliest birth declared.
+    """Per chain, the height from which a node must answer.
+
+    That is `NAME=HEIGHT` as given; else, where the store follows the chain already, the last final block; else the
+    earliest birth or seizure height of the cases imported and of the case files configured.
 
     Raises BadConfig for a text that is neither, CaseRefused for a case file that cannot be read.
     """
@@ -45,6 +49,7 @@ def oldest_needed(config: Config, given: Sequence[str]) -> dict[ChainId, int]:
     for path in config.cases.files:
         for watch in load_case(path, config).watches:
             oldest[watch.chain] = min(watch.birth, oldest.get(watch.chain, watch.birth))
+    oldest.update(oldest_stored(config, oldest))
     for text in given:
         name, _, height = text.partition("=")
         if name not in config.chain or not height.isascii() or not height.isdigit():
@@ -55,6 +60,24 @@ def oldest_needed(config: Config, given: Sequence[str]) -> dict[ChainId, int]:
             )
         oldest[config.chain[name].id] = int(height)
     return oldest
+
+
+def oldest_stored(config: Config, declared: Mapping[ChainId, int]) -> dict[ChainId, int]:
+    """What the store, if there is one, says of its chains; declared: the earliest birth in case files per chain."""
+    path = config.store.path
+    if path is None or not path.is_file():
+        return {}
+    with snapshot(path) as reader:
+        final = dict(reader.raw("SELECT caip2, final_height FROM v_chain WHERE final_height IS NOT NULL"))
+        born = dict(
+            reader.raw(
+                "SELECT caip2, min(height) FROM (SELECT chain, min(birth) AS height FROM v_watch GROUP BY chain"
+                " UNION ALL SELECT chain, seizure_height FROM v_case WHERE chain IS NOT NULL)"
+                " JOIN v_chain USING (chain) GROUP BY caip2"
+            )
+        )
+    earliest = {ChainId(caip2): min(height, declared.get(ChainId(caip2), height)) for caip2, height in born.items()}
+    return earliest | {ChainId(caip2): height for caip2, height in final.items()}
 
 
 def report(findings: Sequence[Finding]) -> str:
