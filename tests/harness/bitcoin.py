@@ -2,7 +2,8 @@
 
 import random
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -119,6 +120,17 @@ class BitcoinNet:
             self.act(rng)
             self.mine()
 
+    def detour(self, depth: int, rng: random.Random, seconds: float) -> None:
+        tip = self.height()
+        [left] = self.hashes(tip - depth + 1, tip - depth + 1)
+        self.reorg(depth, rng, longer=-1)
+        [taken] = self.hashes(tip - depth + 1, tip - depth + 1)
+        time.sleep(seconds)
+        self.node.reconsider(left)
+        self.node.rpc("invalidateblock", taken)  # else a later `shrink` might fall back to this branch
+        self._purse = None
+        assert self.height() == tip
+
     def shrink(self, depth: int) -> None:
         tip = self.height()
         self.node.rpc("invalidateblock", self.node.rpc("getblockhash", tip - depth + 1))
@@ -175,7 +187,7 @@ class BitcoinNet:
     def hashes(self, first: int, last: int) -> list[str]:
         return [str(one) for one in self.node.batch([("getblockhash", [height]) for height in range(first, last + 1)])]
 
-    def truth(self, first: int, last: int, seizure: int) -> set[Fact]:
+    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
         """Credits of watched holders; all that a transaction moves which spends their coins, or seized ones' heirs."""
         watched = {self.key(holder): role for holder, role in ROLES.items()}
         followed: set[bytes] = set()  # unspent outputs whose spending counts: of watched holders, or traced
@@ -209,7 +221,7 @@ class BitcoinNet:
                 for point in points:
                     for known in (followed, traced, seized):
                         known.discard(point)
-            if block["height"] == seizure:
+            if block["height"] in seizures:
                 traced |= seized
         return facts
 

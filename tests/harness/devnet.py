@@ -1,7 +1,7 @@
 """What a test asks of a chain family's devnet: play on it, change its mind, and tell the truth about it."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -65,6 +65,10 @@ class Devnet(Protocol):
         """Replace the last blocks by others with other contents, and `longer` more."""
         ...
 
+    def detour(self, depth: int, rng: random.Random, seconds: float) -> None:
+        """Leave the last blocks for a shorter branch of other blocks, stay there, and return to them."""
+        ...
+
     def shrink(self, depth: int) -> None:
         """Take the last blocks away; the chain is shorter then."""
         ...
@@ -77,8 +81,11 @@ class Devnet(Protocol):
         """Hashes of a span of the active chain (hex without 0x), both ends included."""
         ...
 
-    def truth(self, first: int, last: int, seizure: int) -> set[Fact]:
-        """All movements that a case with these holders must have stored for a span of blocks."""
+    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
+        """All movements that must be stored for a span of blocks, by cases that watch all holders from `first` on.
+
+        seizures: the heights where those cases seize what the holders have.
+        """
         ...
 
     def save(self) -> Path:

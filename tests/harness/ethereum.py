@@ -2,7 +2,8 @@
 
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ class EthereumNet:
     cents = 10**16
 
     def __init__(self, executable: Path) -> None:
-        self.node = Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True)
+        # A restarted anvil shows a new genesis block at times, unless its time is given.
+        self.node = Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True, timestamp=int(time.time()))
         self.node.start()
         names = ("rich", *ROLES, "stranger", "stranger2")
         self.accounts = dict(zip(names, (one.lower() for one in self.node.accounts), strict=False))
@@ -121,6 +123,27 @@ class EthereumNet:
             self.act(rng)
             self.mine()
 
+    def detour(self, depth: int, rng: random.Random, seconds: float) -> None:
+        height = self.height()
+        left = [self._whole_block(number) for number in range(height - depth + 1, height + 1)]
+        self.node.rollback(depth)
+        for _ in range(depth - 1):
+            self._send("rich", self.accounts["stranger"], value=rng.randint(1, 10**12))
+            self.act(rng)
+            self.mine()
+        time.sleep(seconds)
+        self.node.rollback(depth - 1)
+        for block, transactions in left:  # the same contents, time and base fee make the same block
+            self.node.rpc("evm_setNextBlockTimestamp", int(block["timestamp"], 16))
+            self.node.rpc("anvil_setNextBlockBaseFeePerGas", block["baseFeePerGas"])
+            for transaction in transactions:
+                self.node.rpc("eth_sendRawTransaction", transaction)
+            assert self.node.mine() == [block["hash"]]
+
+    def _whole_block(self, number: int) -> tuple[Any, list[str]]:
+        block = self.node.rpc("eth_getBlockByNumber", hex(number), False)
+        return block, [self.node.rpc("eth_getRawTransactionByHash", txid) for txid in block["transactions"]]
+
     def shrink(self, depth: int) -> None:
         self._waiting = []
         self.node.rollback(depth)
@@ -144,7 +167,7 @@ class EthereumNet:
     def hashes(self, first: int, last: int) -> list[str]:
         return [one[2:] for one in self.node.hashes(first, last)]
 
-    def truth(self, first: int, last: int, seizure: int) -> set[Fact]:
+    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
         """All value of every transaction in which a watched account pays, is paid, or is named by a token."""
         watched = {self.accounts[holder] for holder in ROLES}
         facts: set[Fact] = set()

@@ -16,9 +16,11 @@ class Scene:
     def __init__(self, folder: Path, nets: Sequence[Devnet], *, legs: Sequence[str] = (), daemon: str = "") -> None:
         self.nets = tuple(nets)
         self.births = {net.name: net.first for net in nets}
-        self.seizures = {net.name: net.height() for net in nets}
+        self.seizures = {net.name: [net.height()] for net in nets}
         self.legs = tuple(legs)
-        self.case = case_file(nets, [*self.births.values()], [*self.seizures.values()], legs=legs)
+        self.cases = [
+            case_file(nets, [*self.births.values()], [height for [height] in self.seizures.values()], legs=legs)
+        ]
         self._folder, self._daemon = folder, daemon
         self.configure()
         self._ever: dict[str, Counter[Fact]] = {net.name: Counter() for net in nets}
@@ -26,7 +28,7 @@ class Scene:
     def configure(self, *, table: str | None = None, port: int | None = None, **settings: object) -> None:
         """Write the configuration anew: with this chain table, or with settings other than the defaults."""
         chains = [net.table(port=port, **settings) if table is None else table for net in self.nets]
-        self.daemon = Tracerd(self._folder, chains, [self.case], self._daemon)
+        self.daemon = Tracerd(self._folder, chains, self.cases, self._daemon)
         self.stored = Stored(self.daemon.store)
 
     def stands(self, net: Devnet) -> bool:
