@@ -27,7 +27,7 @@ CATCH_UP_FROM = 3
 
 BATCH_BLOCKS = 250
 BATCH_HITS = 4_000
-BATCH_S = 1.0
+BATCH_S = 0.5
 """A catch-up commit happens at the first of these: blocks, stored transactions, seconds."""
 
 STATUS_S = 5.0
@@ -202,8 +202,8 @@ class Follower:
         """Take watches and state from the store; begin the chain if a case names it now."""
         with self.store.connection.begin():
             cursor = load.cursor(self.store, self.handle)
-            first = load.first_height(self.store, self.handle)
-        if cursor is None and first is not None:
+            first = load.first_height(self.store, self.handle) if cursor is None else None
+        if first is not None:
             anchor = await self.node.ref_at(max(first, 1) - 1)
             if anchor is None:
                 raise NodeMissing(

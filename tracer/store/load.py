@@ -82,8 +82,8 @@ def first_height(store: Store, chain: ChainHandle) -> int | None:
     """The height where following must begin for the imported cases; None if no case names the chain."""
     value = store.connection.execute(
         text(
-            "SELECT min(h) FROM (SELECT min(w.birth) AS h FROM watch w JOIN holder o ON o.id = w.holder_id"
-            " WHERE o.chain_id = :c UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
+            "SELECT min(h) FROM (SELECT min(w.birth) AS h FROM watch w CROSS JOIN holder o ON o.id = w.holder_id"
+            " WHERE +o.chain_id = :c UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
         ),
         {"c": chain.id},
     ).scalar()
@@ -91,11 +91,15 @@ def first_height(store: Store, chain: ChainHandle) -> int | None:
 
 
 def watched_holders(store: Store, chain: ChainHandle) -> Iterable[Holder]:
-    """Stream the watched holders of a chain; there may be a million."""
+    """Stream the watched holders of a chain, some of them twice; there may be a million.
+
+    The query goes through the watches in their order, which is also that of the holders' rows: five times faster than
+    through the index of the holders' keys.
+    """
     driver = store.connection.connection.driver_connection
     assert driver is not None
     for (key,) in driver.execute(
-        "SELECT key FROM holder WHERE chain_id = ? AND id IN (SELECT holder_id FROM watch)", (chain.id,)
+        "SELECT h.key FROM watch w CROSS JOIN holder h ON h.id = w.holder_id WHERE +h.chain_id = ?", (chain.id,)
     ):
         yield Holder(key)
 
@@ -292,8 +296,8 @@ def load_attestations(connection: Connection, keys: dict[str, int]) -> dict[Hold
     found: dict[Holder, tuple[Attested, ...]] = {}
     for key, row_id, valid_from, valid_to in connection.execute(
         text(
-            "SELECT h.key, a.id, a.valid_from, a.valid_to FROM attestation a JOIN watch w ON w.id = a.watch_id"
-            " JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case AND h.chain_id = :c ORDER BY a.id"
+            "SELECT h.key, a.id, a.valid_from, a.valid_to FROM attestation a CROSS JOIN watch w ON w.id = a.watch_id"
+            " CROSS JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case AND h.chain_id = :c ORDER BY a.id"
         ),
         keys,
     ):
@@ -307,8 +311,8 @@ def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tra
     rows = connection.execute(
         text(
             f"SELECT m.id, t.txid, m.idx, h.key, m.amount FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
-            " (m.target_id IN (SELECT holder_id FROM watch) OR m.id IN (SELECT movement_id FROM trace_coin"
-            f" WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
+            " (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id) OR m.id IN"
+            f" (SELECT movement_id FROM trace_coin WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
         ),
         {"c": chain.id, "out": int(Kind.OUT)},
     )
