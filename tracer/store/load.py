@@ -82,8 +82,9 @@ def first_height(store: Store, chain: ChainHandle) -> int | None:
     """The height where following must begin for the imported cases; None if no case names the chain."""
     value = store.connection.execute(
         text(
-            "SELECT min(h) FROM (SELECT min(w.birth) AS h FROM watch w CROSS JOIN holder o ON o.id = w.holder_id"
-            " WHERE +o.chain_id = :c UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
+            "SELECT min(h) FROM (SELECT min(d.birth) AS h FROM (SELECT DISTINCT birth FROM watch) d"
+            " WHERE EXISTS (SELECT 1 FROM watch w JOIN holder o ON o.id = w.holder_id"
+            " WHERE w.birth = d.birth AND o.chain_id = :c) UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
         ),
         {"c": chain.id},
     ).scalar()

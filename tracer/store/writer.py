@@ -98,6 +98,7 @@ class Store:
                 unknown.append(key)
             else:
                 ids[key] = known
+        unwritten: list[tuple[str | None, int]] = []
         for start in range(0, len(unknown), 500):
             part = unknown[start : start + 500]
             marks = ", ".join(["?"] * len(part))
@@ -106,7 +107,9 @@ class Store:
             ).all():
                 ids[key] = holder_id
                 if address is None and shown:
-                    self._run("UPDATE holder SET address = :a WHERE id = :id", a=chain.show(key), id=holder_id)
+                    unwritten.append((chain.show(Holder(key)), holder_id))
+        if unwritten:
+            self.connection.exec_driver_sql("UPDATE holder SET address = ? WHERE id = ?", unwritten)
         fresh = [
             (next(self._next_holder), chain.id, key, chain.show(Holder(key)) if shown else None)
             for key in unknown
