@@ -24,6 +24,7 @@ from harness.tracerd import Tracerd
 KILLS = int(os.environ.get("TRACER_KILLS", "50"))
 SEED = int(os.environ.get("TRACER_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 RESTART_S = 5.0
+"""On a machine with a core to spare; where more wants to run than there are cores, proportionally longer."""
 FIRST_BLOCKS = 300
 
 
@@ -164,7 +165,7 @@ def kill(scene: Scene, players: list[Player], rng: random.Random, number: int, w
         time.sleep(rng.uniform(0.0, 1.6))
     else:
         sentence = f"progress on both chains after kill {number}"
-        waits.append(scene.daemon.until(lambda: moved(before, scene, players), sentence, RESTART_S))
+        waits.append(scene.daemon.until(lambda: moved(before, scene, players), sentence, limit_s()))
         time.sleep(rng.uniform(0.0, 0.4))
     assert scene.daemon.running, scene.daemon.log[-3000:]
     scene.daemon.kill()
@@ -174,6 +175,11 @@ def kill(scene: Scene, players: list[Player], rng: random.Random, number: int, w
                 player.play()
     if number % 10 == 9:
         assert scene.stored.faults() == []
+
+
+def limit_s() -> float:
+    """How long a restart may take on this machine now."""
+    return RESTART_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def moved(before: dict[str, object], scene: Scene, players: list[Player]) -> bool:

@@ -111,7 +111,9 @@ class BitcoinNet:
 
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
-            self.node.generate_block(to=self.scripts["rich"], txs=self._waiting)
+            self.node.generate_block(
+                txs=self._waiting
+            )  # to a new script each: else an invalidated block may come again
             self._waiting, self._purse = [], None
 
     def reorg(self, depth: int, rng: random.Random, *, longer: int = 1) -> None:
