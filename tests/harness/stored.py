@@ -33,7 +33,8 @@ class Status(NamedTuple):
 
 
 FACTS = """
-SELECT b.height, b.hash, t.txid, m.kind, m.idx, a.caip19, m.amount, s.key, g.key, ot.txid, o.idx, m.outpoint
+SELECT b.height, b.hash, t.txid, m.kind, m.idx, a.caip19, m.amount, s.key, g.key,
+    coalesce(ot.txid, m.spent_txid), coalesce(o.idx, m.spent_idx)
 FROM movement m JOIN block b ON b.id = m.block_id JOIN chain c ON c.id = b.chain_id JOIN asset a ON a.id = m.asset_id
 LEFT JOIN tx t ON t.id = m.tx_id LEFT JOIN holder s ON s.id = m.source_id LEFT JOIN holder g ON g.id = m.target_id
 LEFT JOIN movement o ON o.id = m.spends_id LEFT JOIN tx ot ON ot.id = o.tx_id
@@ -80,7 +81,7 @@ DERIVED = {
 
 VERDICTS = "SELECT case_ref, leg_ref, asset, verdict, reason FROM v_verdict"
 
-VOLATILE = frozenset({"alert", "follower_status", "alembic_version", "sqlite_sequence"})
+VOLATILE = frozenset({"alert", "daemon_run", "follower_status", "alembic_version", "sqlite_sequence"})
 """Not evidence of the chain: what was told to people, and what was last seen of a node."""
 
 
@@ -138,7 +139,7 @@ class Stored:
                 *(row[0], row[1], row[2], row[3], row[4], row[5]),
                 int(row[6]),
                 *(row[7], row[8]),
-                row[9][::-1] + row[10].to_bytes(4, "little") if row[9] is not None else row[11],
+                row[9][::-1] + row[10].to_bytes(4, "little") if row[9] is not None else None,
             )
             for row in self.rows(FACTS, chain, 0 if orphaned else 1)
         )

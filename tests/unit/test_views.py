@@ -112,7 +112,7 @@ def test_a_movement_is_found_by_its_transaction(store: sqlite3.Connection) -> No
     assert found == [
         ("fee", 0, None, None, "10000", None, None),
         ("in", 0, "bc1qmule", None, "25000000", None, f"{name_of('hop1')}:0"),
-        ("in", 1, "bc1qstranger", None, "10000000", None, None),
+        ("in", 1, "bc1qstranger", None, "10000000", None, f"{name_of('stranger')}:0"),
         ("out", 0, None, "bc1qfence", "30000000", f"{hop2}:0", None),
         ("out", 1, None, "bc1qfence2", "4990000", f"{hop2}:1", None),
     ]

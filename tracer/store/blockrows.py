@@ -58,7 +58,7 @@ def insert_facts(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared]) 
     insert_many(
         store.connection,
         MovementRow,
-        "id block_id kind tx_id idx asset_id amount source_id target_id spends_id outpoint",
+        "id block_id kind tx_id idx asset_id amount source_id target_id spends_id spent_txid spent_idx",
         (
             movement_row(chain, holders, b.block_id, tx_id, n)
             for b in blocks
@@ -180,8 +180,9 @@ def numbered_of(block: Prepared) -> list[Numbered]:
 def movement_row(
     chain: ChainHandle, holders: dict[bytes, int], block_id: int, tx_id: int | None, numbered: Numbered
 ) -> tuple[object, ...]:
-    """A movement as the table wants it; the outpoint is kept only where the coin itself is not stored."""
+    """A movement as the table wants it; the outpoint spent is kept only where the coin itself is not stored."""
     move = numbered.movement
+    unknown = move.spends if numbered.spends_id is None else None
     return (
         numbered.id,
         block_id,
@@ -193,5 +194,6 @@ def movement_row(
         holders[move.source] if move.source is not None else None,
         holders[move.target] if move.target is not None else None,
         numbered.spends_id,
-        move.spends if numbered.spends_id is None else None,
+        unknown[31::-1] if unknown is not None else None,
+        int.from_bytes(unknown[32:], "little") if unknown is not None else None,
     )

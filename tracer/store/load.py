@@ -84,7 +84,8 @@ def first_height(store: Store, chain: ChainHandle) -> int | None:
         text(
             "SELECT min(h) FROM (SELECT min(d.birth) AS h FROM (SELECT DISTINCT birth FROM watch) d"
             " WHERE EXISTS (SELECT 1 FROM watch w JOIN holder o ON o.id = w.holder_id"
-            " WHERE w.birth = d.birth AND o.chain_id = :c) UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
+            " WHERE w.birth = d.birth AND o.chain_id = :c)"
+            " UNION ALL SELECT min(height) FROM seizure WHERE chain_id = :c)"
         ),
         {"c": chain.id},
     ).scalar()

@@ -110,7 +110,7 @@ class HolderRow(SQLModel, table=True):
 
 
 class MovementRow(SQLModel, table=True):
-    """A fact: value that moved. `spends_id` is the OUT row consumed, null for coins never stored (then `outpoint`)."""
+    """A fact: value that moved. An IN row names the OUT row it spends, or a coin that is not stored by its outpoint."""
 
     __tablename__ = "movement"
     __table_args__ = (
@@ -129,7 +129,8 @@ class MovementRow(SQLModel, table=True):
     source_id: int | None = Field(default=None, foreign_key="holder.id")
     target_id: int | None = Field(default=None, foreign_key="holder.id")
     spends_id: int | None = Field(default=None, foreign_key="movement.id")
-    outpoint: bytes | None = None
+    spent_txid: bytes | None = None
+    spent_idx: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class CaseRow(SQLModel, table=True):

@@ -194,8 +194,8 @@ SELECT * FROM v_block_all WHERE canonical;
 -- source_id       number of that holder in v_holder; has an index
 -- target          who is credited; null: nobody (in, fee)
 -- target_id       number of that holder in v_holder; has an index
--- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
--- spends_id       movement that made that coin; has an index
+-- spends          for kind in: txid:index of the coin that is spent; else null
+-- spends_id       movement that made that coin, null if that is not stored; has an index
 CREATE VIEW v_movement_all AS
 SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_hash, b.time,
     strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc,
@@ -207,7 +207,7 @@ SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS blo
     CASE WHEN sh.id IS NOT NULL THEN coalesce(sh.address, lower(hex(sh.key))) END AS source, m.source_id,
     CASE WHEN th.id IS NOT NULL THEN coalesce(th.address, lower(hex(th.key))) END AS target, m.target_id,
     CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS outpoint,
-    lower(hex(ot.txid)) || ':' || o.idx AS spends, m.spends_id,
+    coalesce(lower(hex(ot.txid)) || ':' || o.idx, lower(hex(m.spent_txid)) || ':' || m.spent_idx) AS spends, m.spends_id,
     b.canonical,
     CASE WHEN b.canonical THEN tip.height - b.height + 1 ELSE 0 END AS confirmations,
     b.canonical AND b.height <= f.confirmed_height AS confirmed,
@@ -233,8 +233,8 @@ LEFT JOIN tx ot ON ot.id = o.tx_id;
 -- source_id       number of that holder in v_holder; has an index
 -- target          who is credited; null: nobody (in, fee)
 -- target_id       number of that holder in v_holder; has an index
--- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
--- spends_id       movement that made that coin; has an index
+-- spends          for kind in: txid:index of the coin that is spent; else null
+-- spends_id       movement that made that coin, null if that is not stored; has an index
 CREATE VIEW v_movement AS
 SELECT * FROM v_movement_all WHERE canonical;
 
@@ -248,8 +248,8 @@ SELECT * FROM v_movement_all WHERE canonical;
 -- source_id       number of that holder in v_holder
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
--- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
--- spends_id       movement that made that coin; has an index
+-- spends          for kind in: txid:index of the coin that is spent; else null
+-- spends_id       movement that made that coin, null if that is not stored; has an index
 CREATE VIEW v_transfer_all AS
 SELECT k.ref AS case_ref, w.role, w.ref AS watch_ref, 'in' AS direction, m.*
 FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.target_id = w.holder_id
@@ -267,8 +267,8 @@ FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.source_
 -- source_id       number of that holder in v_holder
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
--- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
--- spends_id       movement that made that coin; has an index
+-- spends          for kind in: txid:index of the coin that is spent; else null
+-- spends_id       movement that made that coin, null if that is not stored; has an index
 CREATE VIEW v_transfer AS
 SELECT * FROM v_transfer_all WHERE canonical;
 
@@ -282,8 +282,8 @@ SELECT * FROM v_transfer_all WHERE canonical;
 -- source_id       number of that holder in v_holder
 -- target          who is credited, as in v_movement
 -- target_id       number of that holder in v_holder
--- spends          for kind in: txid:index of the coin that is spent, if that coin is stored; else null
--- spends_id       movement that made that coin; has an index
+-- spends          for kind in: txid:index of the coin that is spent; else null
+-- spends_id       movement that made that coin, null if that is not stored; has an index
 CREATE VIEW v_transfer_orphaned AS
 SELECT * FROM v_transfer_all WHERE NOT canonical;
 
