@@ -1,10 +1,14 @@
 """Prints the report on a case, section by section, with every id in full."""
 
-from tracer.report.answer import Answer, Row
+from collections import Counter
+
+from tracer.report.answer import GRAVITY, SHOWN, Answer, Row
 from tracer.report.casereport import totals
 from tracer.report.lines import clean, depth, units, when, whose
 from tracer.report.screen import Screen
 from tracer.report.tables import print_equation, print_sums
+
+SEVERITIES = ("CRITICAL", "HIGH", "WARN", "INFO")
 
 
 def print_report(answer: Answer, screen: Screen) -> None:
@@ -20,6 +24,7 @@ def print_report(answer: Answer, screen: Screen) -> None:
             ("seized", f"after {', '.join(begun)}" if begun else "on no chain"),
         ],
     )
+    print_short(answer, screen)
     screen.head("Planned legs")
     for leg in answer.data["legs"]:
         print_leg(leg, screen)
@@ -40,6 +45,26 @@ def print_report(answer: Answer, screen: Screen) -> None:
     screen.head("Checks that ran for this report")
     for check in answer.checks:
         screen.verdict("  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}")
+
+
+def print_short(answer: Answer, screen: Screen) -> None:
+    """Print the case on half a screen: the verdict, the legs that are not shown, unexplained value, open alerts."""
+    legs, alerts = answer.data["legs"], [row for row in answer.data["alerts"] if row["canonical"] != 0]
+    screen.head("In short")
+    screen.verdict("  verdict      ", answer.verdict, f", exit code {answer.exit_code}")
+    counts = Counter(leg["verdict"] for leg in legs)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in GRAVITY[::-1] if counts[verdict])
+    screen.line(f"  legs         {len(legs)} planned: {told}" if legs else "  legs         none planned")
+    for leg in legs:
+        if leg["verdict"] != SHOWN:
+            screen.verdict(f"               {clean(leg['leg_ref'])}: ", leg["verdict"], f", {clean(leg['reason'])}")
+    for place, row in enumerate(answer.data["conservation"]):
+        head = "unexplained" if not place else ""
+        screen.line(f"  {head:<12} {units(row['unexplained'], row)} on {row['chain']}")
+    counts = Counter(alert["severity"] for alert in alerts)
+    screen.line(
+        f"  alerts       {', '.join(f'{counts[level]} {level}' for level in SEVERITIES if counts[level]) or 'none'}"
+    )
 
 
 def print_leg(leg: Row, screen: Screen) -> None:
