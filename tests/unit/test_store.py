@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from disposal import open_store, plays
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.exc import OperationalError
+from store_builder import WALL
 
 from tracer.errors import StoreLocked, StoreUnusable
 from tracer.store import connection
@@ -137,3 +139,23 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
     assert before == path.read_bytes()
+
+
+def test_what_could_not_be_observed_is_noted_once_with_one_alert(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as store:
+        bitcoin, ethereum = plays(store)
+        assert store.note_unobserved(ethereum.handle, 52, "internal transfers unobserved", WALL)
+    with open_store(path) as store:  # a restart forgets nothing
+        bitcoin, ethereum = plays(store)
+        assert not store.note_unobserved(ethereum.handle, 60, "internal transfers unobserved", WALL)
+        assert store.note_unobserved(bitcoin.handle, 101, "internal transfers unobserved", WALL)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT chain_id, from_height, reason FROM unobserved ORDER BY id").fetchall() == [
+            (2, 52, "internal transfers unobserved"),
+            (1, 101, "internal transfers unobserved"),
+        ]
+        assert db.execute("SELECT chain_id, rule, severity, message, case_id FROM alert ORDER BY id").fetchall() == [
+            (2, "DATA-1", "WARN", "from height 52: internal transfers unobserved", None),
+            (1, "DATA-1", "WARN", "from height 101: internal transfers unobserved", None),
+        ]

@@ -406,6 +406,17 @@ class CoverageRow(SQLModel, table=True):
     checked: str
 
 
+class UnobservedRow(SQLModel, table=True):
+    """What could not be observed on a chain, from the first height at which that was noticed; once per reason."""
+
+    __tablename__ = "unobserved"
+    __table_args__ = (Index("uq_unobserved_chain_id_reason", "chain_id", "reason", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    chain_id: int = Field(foreign_key="chain.id")
+    from_height: int = Field(sa_type=BigInteger)
+    reason: str
+
+
 class FollowerRow(SQLModel, table=True):
     """Where following stands: the cursor, and the heights at and below which blocks are confirmed and final."""
 

@@ -271,6 +271,21 @@ class Store:
                 [(now, notice.rule, notice.severity, chain.id, notice.message)],
             )
 
+    def note_unobserved(self, chain: ChainHandle, height: int, reason: str, now: int) -> bool:
+        """Note, with its alert, what could not be observed from a height on; returns whether that is new."""
+        with self.connection.begin():
+            new = self.connection.execute(
+                text(
+                    "INSERT INTO unobserved (chain_id, from_height, reason) VALUES (:c, :height, :reason)"
+                    " ON CONFLICT (chain_id, reason) DO NOTHING"
+                ),
+                {"c": chain.id, "height": height, "reason": reason},
+            ).rowcount
+            if new:
+                alert = (now, "DATA-1", "WARN", chain.id, f"from height {height}: {reason}")
+                insert_many(self.connection, AlertRow, "at rule severity chain_id message", [alert])
+        return bool(new)
+
     def set_status(self, chain: ChainHandle, best: BlockRef | None, state: str, message: str, now: int) -> None:
         """Say what the daemon last saw of a node."""
         with self.connection.begin():

@@ -149,6 +149,16 @@ def upgrade() -> None:
     )
     op.create_index("uq_trace_run_case_id_chain_id_method", "trace_run", ["case_id", "chain_id", "method"], unique=True)
     op.create_table(
+        "unobserved",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("from_height", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_unobserved_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unobserved")),
+    )
+    op.create_index("uq_unobserved_chain_id_reason", "unobserved", ["chain_id", "reason"], unique=True)
+    op.create_table(
         "follower",
         sa.Column("chain_id", sa.Integer(), nullable=False),
         sa.Column("tip_id", sa.Integer(), nullable=False),
