@@ -98,14 +98,14 @@ def advance_marks(old: Marks, tip: int, policy: Policy, tags: dict[str, int | No
     Final never moves back; confirmed may, when the tip does.
     """
 
-    def height(rule: int | str) -> int:
+    def height(rule: int | str, before: int) -> int:
         if isinstance(rule, int):
             return tip - rule + 1
         tagged = tags.get(rule)
-        return -1 if tagged is None else min(tagged, tip)
+        return min(before if tagged is None else tagged, tip)
 
-    final = max(old.final, height(policy.final), -1)
-    return Marks(confirmed=max(height(policy.confirmed), final, -1), final=final)
+    final = max(old.final, height(policy.final, old.final), -1)
+    return Marks(confirmed=max(height(policy.confirmed, old.confirmed), final, -1), final=final)
 
 
 def confirmations(height: int, tip: int) -> int:

@@ -132,7 +132,15 @@ def test_marks_follow_the_tip_by_the_policy() -> None:
 
 def test_marks_take_the_nodes_tags_up_to_our_tip() -> None:
     assert advance_marks(NO_MARKS, 10, TAGS, {"safe": 20, "finalized": 8}) == Marks(confirmed=10, final=8)
-    assert advance_marks(Marks(4, 3), 10, TAGS, {"safe": None}) == Marks(confirmed=3, final=3)
+    assert advance_marks(Marks(9, 3), 10, TAGS, {"safe": 7, "finalized": 3}) == Marks(confirmed=7, final=3)
+
+
+def test_a_tag_that_the_node_does_not_give_leaves_the_mark_where_it_was() -> None:
+    for tags in ({"safe": None, "finalized": None}, {}):
+        assert advance_marks(Marks(90, 60), 100, TAGS, tags) == Marks(confirmed=90, final=60)
+        assert advance_marks(NO_MARKS, 100, TAGS, tags) == NO_MARKS
+    assert advance_marks(Marks(4, 3), 10, TAGS, {"safe": None, "finalized": 5}) == Marks(confirmed=5, final=5)
+    assert advance_marks(Marks(90, 60), 80, TAGS, {}) == Marks(confirmed=80, final=60), "never above the tip"
 
 
 @given(
