@@ -265,6 +265,22 @@ async def test_traces_of_a_new_branch_mean_that_the_block_was_left(anvil: Anvil)
     assert done
 
 
+async def test_a_block_with_nothing_but_a_reward_is_empty(anvil: Anvil) -> None:
+    names = [*anvil.hashes(0, 0), *anvil.mine(2)]
+
+    def lie(method: str, params: Sequence[Any], answer: Answer) -> Answer:
+        if method != "trace_block":
+            return answer
+        action = {"author": "0x" + "0c" * 20, "value": "0x5", "rewardType": "block"}
+        return {**answer, "result": [{"type": "reward", "action": action, "blockHash": names[int(params[0], 16)]}]}
+
+    scanner = EthereumScanner(CHAIN, ETHER)
+    async with through(anvil, lie) as node:
+        assert scanner.scan(await node.block(await at(node, 1))).hits == ()
+        [(_, raw)] = await streamed(node, await at(node, 1), 2)
+        assert scanner.scan(raw).hits == ()
+
+
 async def test_a_stream_that_is_left_ends_its_requests(anvil: Anvil) -> None:
     anvil.mine(200)
     async with opened(anvil.rpc_url) as node:

@@ -259,6 +259,30 @@ def test_income_that_is_not_observed_is_named(scanner: EthereumScanner) -> None:
     ]
 
 
+def reward(author: Holder, **more: Any) -> dict[str, Any]:
+    """What the node credits at the end of a block, as it stands in `trace_block`."""
+    nowhere = {"traceAddress": [], "transactionHash": None, "transactionPosition": None, "result": None}
+    action = {"author": text(author), "value": "0x5", "rewardType": "block"}
+    return {"type": "reward", "action": action, "blockHash": BLOCK, **nowhere, **more}
+
+
+def test_rewards_at_the_end_of_a_block_are_no_part_of_its_last_transaction(scanner: EthereumScanner) -> None:
+    raw = block([call(STRANGER, OTHER, 1), call(STRANGER, SEIZED, 5, tx=1)])
+    draft = scanner.scan(replace(raw, traces=[*raw.traces, reward(OTHER), reward(SEIZED)]))
+    assert movements(draft) == [[ether(0, 5, STRANGER, SEIZED)]]
+    assert draft.skipped == [f"block reward to {text(SEIZED)} unobserved"]
+
+
+def test_rewards_come_last_and_are_of_the_same_block(scanner: EthereumScanner) -> None:
+    raw = block([call(STRANGER, SEIZED, 5)])
+    for frames in (
+        [reward(OTHER), *raw.traces],
+        [*raw.traces, reward(OTHER, blockHash="0x" + "b2" * 32), reward(OTHER)],
+    ):
+        with pytest.raises(Inconsistent):
+            scanner.scan(replace(raw, traces=frames))
+
+
 GOOD = block(
     [call(STRANGER, SEIZED, 1), call(STRANGER, OTHER, 1, tx=1), call(OTHER, AGENCY, 1, tx=1, place=[0])],
     [log(STRANGER, SEIZED, 1), log(STRANGER, SEIZED, 1, tx=1, index=1)],

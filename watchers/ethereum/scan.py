@@ -185,14 +185,11 @@ class EthereumScanner:
         block, hashes, watched = raw.header["hash"], raw.header["transactions"], self._watched
         starts: list[int] = []
         touched: set[int] = set()
-        position, at = -1, 0
-        for at, frame in enumerate(raw.traces):
+        position, end = -1, _end_of_calls(raw.traces)
+        for at, frame in enumerate(raw.traces[:end]):
             if frame["blockHash"] != block:
                 raise Inconsistent(f"block {block}: a trace of block {frame['blockHash']}")
             kind, action = frame["type"], frame["action"]
-            if kind == "reward":
-                skipped.extend(self._unobserved_reward(action))
-                continue
             if not frame["traceAddress"]:
                 position += 1
                 starts.append(at)
@@ -212,13 +209,16 @@ class EthereumScanner:
                 touched.add(position)
         if len(starts) != len(hashes):
             raise Inconsistent(f"block {block}: {len(hashes)} transactions, traces of {len(starts)}")
-        starts.append(len(raw.traces))
+        starts.append(end)
+        for frame in raw.traces[end:]:
+            skipped.extend(self._unobserved_reward(frame, block))
         return starts, touched
 
-    def _unobserved_reward(self, action: Mapping[str, Any]) -> list[str]:
-        if int(action["author"], 16) not in self._watched:
-            return []
-        return [f"block reward to {action['author']} unobserved"]
+    def _unobserved_reward(self, frame: Frame, block: str) -> list[str]:
+        author = frame["action"]["author"]
+        if frame["blockHash"] != block:
+            raise Inconsistent(f"block {block}: a reward of block {frame['blockHash']}")
+        return [f"block reward to {author} unobserved"] if int(author, 16) in self._watched else []
 
     def _tokens(self, raw: RawBlock, skipped: list[str]) -> dict[int, list[TokenTransfer]]:
         """Read the logs that name a watched account, and others of the same asset in the same transaction."""
@@ -327,6 +327,14 @@ class EthereumScanner:
             if hit.pays:
                 movements.insert(0, Movement(Kind.FEE, 0, self._native, _fee(receipt), hit.payer, None))
         return TxFacts(hit.position, hit.txid, raw, tuple(movements)) if movements else None
+
+
+def _end_of_calls(traces: Sequence[Frame]) -> int:
+    """Where the rewards of a block begin, those of its miner and uncles: they come last and belong to no transaction."""
+    end = len(traces)
+    while end and traces[end - 1]["type"] == "reward":
+        end -= 1
+    return end
 
 
 def _receipt_failed(receipt: Mapping[str, Any], hit: Hit, ref: BlockRef) -> bool:
