@@ -316,7 +316,7 @@ class Follower:
             return judged
 
         with self._reloading():
-            judged = self.store.disconnect(self.handle, tip, rejudge, int(time.time()))
+            judged = self.store.disconnect(self.handle, tip, self.config.policy, rejudge, int(time.time()))
         self._orphaned.add(tip.hash)
         log.info("chain=%s disconnected height=%d hash=%s", self.config.name, tip.height, tip.hash.hex())
         self._tell_all(judged.notices)

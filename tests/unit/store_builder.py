@@ -111,7 +111,7 @@ class Play:
 
     def disconnect(self) -> None:
         """Take the tip away, as a reorg does."""
-        self.store.disconnect(self.handle, self.tip, self._rejudge, WALL)
+        self.store.disconnect(self.handle, self.tip, self.policy, self._rejudge, WALL)
 
     def reconnect(self, ref: BlockRef) -> None:
         """Put a block back that a reorg had taken away."""

@@ -40,6 +40,7 @@ CHAIN = ChainId("bip122:0f9188f13cb7b2c71f2a335e3a4fc328")
 BTC = Asset(AssetId(f"{CHAIN}/slip44:0"), "BTC", 8, AssetKind.NATIVE)
 B0 = 3
 GENESIS = Hash(bytes(32))
+POLICY = Policy(2, 6)
 
 
 def holder(name: str) -> Holder:
@@ -121,7 +122,7 @@ class Bench:
     def __init__(self, store: Store, cases: list[Case]) -> None:
         self.store = store
         self.handle: ChainHandle = store.register_chain(
-            CHAIN, "btc", "bitcoin", Hash(b"\1" * 32), Policy(2, 6), [BTC], lambda h: h.decode()
+            CHAIN, "btc", "bitcoin", Hash(b"\1" * 32), POLICY, [BTC], lambda h: h.decode()
         )
         for item in cases:
             assert import_case(store, item, {CHAIN: self.handle}, frozenset({CHAIN}))
@@ -146,7 +147,7 @@ class Bench:
             self.work = self.reload()
             return self.work.judge_again(marks, legs)
 
-        self.store.disconnect(self.handle, ref, rejudge, 0)
+        self.store.disconnect(self.handle, ref, POLICY, rejudge, 0)
 
 
 def state(work: Casework) -> dict[str, Any]:

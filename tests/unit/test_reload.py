@@ -33,6 +33,21 @@ def test_a_disconnected_block_confirms_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_disconnect_leaves_what_a_tag_confirms_up_to_the_tip(tmp_path: Path) -> None:
+    """The node named block 108 safe at tip 110: losing 110 and 109 does not change that, losing 108 does."""
+    with open_store(tmp_path / "store.db") as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        ethereum.start(100)
+        while ethereum.tip.height < 110:
+            ethereum.mine()
+        confirmed = [marks(ethereum)]
+        for _ in range(3):
+            ethereum.disconnect()
+            confirmed.append(marks(ethereum))
+    assert confirmed == [(108, 106), (108, 106), (108, 106), (107, 106)]
+
+
 def test_a_deadline_that_passed_stays_passed_when_block_times_step_back(tmp_path: Path) -> None:
     """Block 102 comes after the deadline of the test leg, block 103 and 104 say that they were made before it."""
     path = tmp_path / "store.db"

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from tracer.casework import Ids, Judged, Prepared
-from tracer.chain import Marks, Policy
+from tracer.chain import Marks, Policy, advance_marks
 from tracer.notices import Notice
 from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
 from tracer.store.chains import ChainHandle, add_asset, register_chain
@@ -202,7 +202,12 @@ class Store:
         )
 
     def disconnect(
-        self, chain: ChainHandle, tip: BlockRef, rejudge: Callable[[list[tuple[int, int]], Marks], Judged], now: int
+        self,
+        chain: ChainHandle,
+        tip: BlockRef,
+        policy: Policy,
+        rejudge: Callable[[list[tuple[int, int]], Marks], Judged],
+        now: int,
     ) -> Judged:
         """Take the tip off the canonical chain, and judge again the legs that it had served, in one transaction.
 
@@ -219,8 +224,8 @@ class Store:
             self._run("UPDATE block SET canonical = 0 WHERE id = :id", id=row[0])
             state = self._one("SELECT confirmed_height, final_height FROM follower WHERE chain_id = :c", c=chain.id)
             assert state is not None
-            # one block less lies above each: a count of confirmations loses one, a node's tag is asked again
-            marks = Marks(max(state[1], state[0] - 1), state[1])
+            # no tags: those of the node speak of the branch that it is on, which is not this one
+            marks = advance_marks(Marks(*state), tip.height - 1, policy, {})
             self._move_cursor(chain, parent[0], marks)
             legs = self._legs_served(row[0])
             judged = rejudge(legs, marks)
