@@ -330,7 +330,7 @@ class EthereumScanner:
 
 
 def _end_of_calls(traces: Sequence[Frame]) -> int:
-    """Where the rewards of a block begin, those of its miner and uncles: they come last and belong to no transaction."""
+    """Where the rewards of a block begin, those of its miner and uncles: they belong to no transaction."""
     end = len(traces)
     while end and traces[end - 1]["type"] == "reward":
         end -= 1
