@@ -15,7 +15,7 @@ Ethereum: 10 ether and 5000 USDT seized after block 51; see `play_ethereum`.
 
 from pathlib import Path
 
-from store_builder import Play, add_case, block_hash, open_store, transact, txid
+from store_builder import WALL, Play, add_case, block_hash, open_store, transact, txid
 
 from tracer.chain import Policy
 from tracer.custody.case import Attestation, Case, Document, Institution, Leg, LegKind, Watch
@@ -41,6 +41,7 @@ THIEF, MULE, MULE2, FENCE, FENCE2, STRANGER = (
 E_SEIZED, E_AGENCY, E_EXCHANGE, E_STRANGER, E_THIEF = (
     Holder(bytes([number]) * 20) for number in (0x51, 0xA6, 0xE8, 0x99, 0x7F)
 )
+UNREADABLE = f"log 2 of 0x{'fa' * 20}: 2 topics, so not of ERC-20 or ERC-721"
 E_LEAK = 4 * 10**17
 E_LEAK_FEE = 42 * 10**12
 E_DEADLINE = 1_750_000_000 + 12 * 55
@@ -173,7 +174,7 @@ def play_bitcoin(play: Play, blocks: int = 115, *, leak: bool = True) -> None:
             play.mine()
 
 
-def play_ethereum(play: Play, blocks: int = 60) -> None:
+def play_ethereum(play: Play, blocks: int = 60, *, leak: bool = True) -> None:
     """Mine the Ethereum side: gas and USDT to the agency, a short deposit, a fake token, and a leak of 0.4 ether."""
     play.start(50)
     ether = lambda index, source, target, amount: Movement(Kind.TRACE, index, ETH.id, amount, source, target)  # noqa: E731
@@ -194,7 +195,9 @@ def play_ethereum(play: Play, blocks: int = 60) -> None:
         transact("fake", Movement(Kind.LOG, 1, FAKE.id, 999_000_000, E_STRANGER, E_AGENCY)),
         assets=(FAKE,),
     )
-    play.mine(transact("eth-leak", fee(E_SEIZED, E_LEAK_FEE), ether(0, E_SEIZED, E_THIEF, E_LEAK)))
+    play.store.note_unobserved(play.handle, 54, UNREADABLE, WALL)
+    if leak:
+        play.mine(transact("eth-leak", fee(E_SEIZED, E_LEAK_FEE), ether(0, E_SEIZED, E_THIEF, E_LEAK)))
     while play.tip.height < blocks:
         play.mine()
 

@@ -1,6 +1,6 @@
 """The answer envelope: what was asked, as of which blocks, the verdict, and the exit code that goes with it. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,10 +115,10 @@ def as_of(chain: Row) -> Row:
     }
 
 
-def standing(chain: Row, begin: int | None = None) -> Check:
+def standing(chain: Row, begin: int | None = None, gaps: Sequence[str] = ()) -> Check:
     """Check whether a chain's rows reach from `begin` to the tip, and its node stands behind them.
 
-    begin: the first height that matters; None: wherever following began.
+    begin: the first height that matters; None: wherever following began. gaps: what could not be observed there.
     """
     name, first, last = chain["chain"], chain["covered_from"], chain["covered_to"]
     if chain["tip_height"] is None:
@@ -129,7 +129,7 @@ def standing(chain: Row, begin: int | None = None) -> Check:
         return Check("COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}")
     if chain["node_state"] in ("halted", "behind"):
         return Check("COVERAGE", name, NOT_SHOWN, f"{chain['node_state']}: {chain['node_message']}")
-    return Check("COVERAGE", name, SHOWN, f"blocks {first} to {last}: {chain['checked']}")
+    return Check("COVERAGE", name, SHOWN, "; ".join([f"blocks {first} to {last}: {chain['checked']}", *gaps]))
 
 
 def overdue(chain: Row, now: int, patience_s: int) -> Check:

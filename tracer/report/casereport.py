@@ -39,11 +39,15 @@ def report(reader: Reader, case_ref: str) -> Answer:
     )
     answer.data["leaks"] = list(leaks(reader, answer, cases))
     answer.data["orphaned"] = orphaned(reader, case_ref)
-    answer.data["alerts"] = reader.rows(
-        "SELECT * FROM v_alert WHERE case_ref = :case_ref ORDER BY alert_id",
-        **keys,
-    )
-    answer.left_out = list(joined(not_followed(reader, case_ref), not_counted(reader, case_ref), not_proven(answer)))
+    chains = {case["chain"] for case in cases}
+    answer.data["alerts"] = [
+        row
+        for row in reader.rows(
+            "SELECT * FROM v_alert WHERE case_ref = :case_ref OR case_ref IS NULL ORDER BY alert_id", **keys
+        )
+        if row["case_ref"] is not None or row["chain"] in chains
+    ]
+    answer.left_out += joined(not_followed(reader, case_ref), not_counted(reader, case_ref), not_proven(answer))
     return answer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tracer.chain import Marks
 from tracer.custody.judge import judge_leg
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
-from tracer.report.places import NothingThere, begin, case_chains, last_config
+from tracer.report.places import NothingThere, begin, case_chains, gap, last_config, left_unobserved, unobserved
 from tracer.report.recount import TERMS, Recount, recount
 from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
 from tracer.store.reader import Reader
@@ -23,10 +23,11 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
     cases = reader.rows("SELECT * FROM v_case ORDER BY case_ref, chain")
     data = {"chains": chains, "cases": cases}
     answer = Answer("status", [as_of(chain) for chain in chains], data, config_sha256=last_config(reader))
+    gaps = left_unobserved(reader, answer, [chain["chain"] for chain in chains])
     for chain in chains:
         if chain["tip_height"] is None and chain["node_state"] == "idle":
             continue  # no case names it: there is nothing to follow
-        answer.checks.append(standing(chain))
+        answer.checks.append(standing(chain, None, gaps[chain["chain"]]))
         if now is not None:
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]
@@ -176,6 +177,7 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         where = "no chain" if case["chain"] is None else f"height {case['seizure_height']}"
         answer.checks.append(Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet"))
         return
+    gaps = [row for row in unobserved(reader) if row["chain"] == case["chain"] and row["counted"]]
     counts, coins = counted(reader, *numbers_of(reader, case))
     for row in reader.rows(
         "SELECT * FROM v_conservation WHERE case_ref = :case_ref AND chain = :chain ORDER BY asset",
@@ -187,13 +189,22 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         row["recounted"] = {term: str(count.terms[term]) for term in TERMS}
         row["rule"] = "RECON-1"
         where = f"{subject} {row['symbol']}"
-        leaked = CONTRADICTED if count.terms["unexplained"] else SHOWN
-        agree = leaked == row["verdict"]
-        reason = row["reason"] if agree else f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
-        answer.checks.append(Check("RECON-1", where, leaked if agree else CONTRADICTED, reason))
+        doubts = [gap(g) for g in gaps if g["asset"] in (None, row["asset"])]
+        answer.checks.append(explained(where, row, count, doubts))
         answer.checks.append(count.check(where, coins.get(row["asset"], 0) if coins is not None else None))
         answer.lanes.append(row["lane"])
         answer.data["conservation"].append(row)
+
+
+def explained(subject: str, row: Row, count: Recount, doubts: list[str]) -> Check:
+    """Check that nothing is unexplained; what is in doubt makes a row that was judged SHOWN not shown."""
+    leaked = CONTRADICTED if count.terms["unexplained"] else SHOWN
+    if leaked != row["verdict"]:
+        reason = f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
+        return Check("RECON-1", subject, CONTRADICTED, reason)
+    if leaked == SHOWN and doubts:
+        row["verdict"], row["reason"] = NOT_SHOWN, "; ".join(doubts)
+    return Check("RECON-1", subject, row["verdict"], row["reason"])
 
 
 def counted(reader: Reader, case_id: int, chain_id: int) -> tuple[dict[str, Recount], dict[str, int] | None]:

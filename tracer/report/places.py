@@ -4,6 +4,9 @@ from tracer.errors import OperatorError
 from tracer.report.answer import Answer, Row, as_of, standing
 from tracer.store.reader import Reader
 
+MOST_BESIDE = 3
+"""So many lines at most of what could not be read and touches no amount: anybody can emit unreadable logs."""
+
 
 class NothingThere(OperatorError):
     """The store is empty, or has no such case."""
@@ -35,9 +38,43 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
     names = sorted({row["chain"] for row in cases if row["chain"] is not None})
     chains = [row for row in reader.rows("SELECT * FROM v_chain ORDER BY chain") if row["chain"] in names]
     answer = Answer(asked, [as_of(chain) for chain in chains], {}, config_sha256=last_config(reader))
+    gaps = left_unobserved(reader, answer, names)
     births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch GROUP BY chain"))
     for chain in chains:
         heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]
         first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
-        answer.checks.append(standing(chain, first))
+        answer.checks.append(standing(chain, first, gaps[chain["chain"]]))
     return answer
+
+
+def left_unobserved(reader: Reader, answer: Answer, chains: list[str]) -> dict[str, list[str]]:
+    """Say in an answer what could not be observed on its chains; returns per chain what amounts may lack."""
+    gaps: dict[str, list[str]] = {chain: [] for chain in chains}
+    beside: dict[str, int] = dict.fromkeys(chains, 0)
+    for row in unobserved(reader):
+        chain = row["chain"]
+        if chain not in gaps:
+            continue
+        if row["counted"]:
+            gaps[chain].append(gap(row))
+        else:
+            beside[chain] += 1
+            if beside[chain] > MOST_BESIDE:
+                continue
+        where = f"on {chain} from height {row['from_height']} on"
+        answer.left_out.append({"what": row["reason"], "why": where, "chain": chain, "from_height": row["from_height"]})
+    for chain, count in beside.items():
+        if count > MOST_BESIDE:
+            more = f"{count - MOST_BESIDE} more things that could not be read on {chain}"
+            answer.left_out.append({"what": more, "why": "of no asset that counts; v_unobserved lists them"})
+    return gaps
+
+
+def unobserved(reader: Reader) -> list[Row]:
+    """What could not be observed, in the order in which it was noticed."""
+    return reader.rows("SELECT * FROM v_unobserved ORDER BY chain, from_height, reason")
+
+
+def gap(row: Row) -> str:
+    """Write what could not be observed, and since when."""
+    return f"{row['reason']} since height {row['from_height']}"

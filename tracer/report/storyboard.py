@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tracer.report.answer import GRAVITY, SHOWN, Answer, Row
+from tracer.report.answer import GRAVITY, NOT_SHOWN, SHOWN, Answer, Row
 from tracer.report.casereport import totals
 from tracer.report.lines import clean, depth, units, when, whose
 from tracer.report.screen import Screen
@@ -60,7 +60,11 @@ def print_short(answer: Answer, screen: Screen) -> None:
             screen.verdict(f"               {clean(leg['leg_ref'])}: ", leg["verdict"], f", {clean(leg['reason'])}")
     for place, row in enumerate(answer.data["conservation"]):
         head = "unexplained" if not place else ""
-        screen.line(f"  {head:<12} {units(row['unexplained'], row)} on {row['chain']}")
+        text = f"  {head:<12} {units(row['unexplained'], row)} on {row['chain']}"
+        if row["verdict"] == NOT_SHOWN:
+            screen.verdict(f"{text}: ", NOT_SHOWN, f", {clean(row['reason'])}")
+        else:
+            screen.line(text)
     counts = Counter(alert["severity"] for alert in alerts)
     screen.line(
         f"  alerts       {', '.join(f'{counts[level]} {level}' for level in SEVERITIES if counts[level]) or 'none'}"

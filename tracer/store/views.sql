@@ -80,6 +80,20 @@ LEFT JOIN block fb ON fb.id = f.final_id
 LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all'
 LEFT JOIN follower_status s ON s.chain_id = c.id;
 
+-- What could not be observed on each chain: movements of that kind may be missing from every other view.
+--
+-- from_height     first height at which that was noticed
+-- reason          what it is, in words
+-- asset           the listed token that an unreadable log is of; null: it is not about one listed token
+-- counted         1 if amounts that count may be missing, so that conservation is not shown; 0 if none can be
+CREATE VIEW v_unobserved AS
+SELECT c.name AS chain, u.from_height, u.reason, a.caip19 AS asset,
+    a.id IS NOT NULL OR NOT (u.reason LIKE 'log % of 0x%' OR u.reason LIKE 'header not kept%') AS counted
+FROM unobserved u
+JOIN chain c ON c.id = u.chain_id
+LEFT JOIN asset a ON a.chain_id = u.chain_id AND a.kind = 'listed'
+    AND u.reason LIKE 'log % of ' || substr(a.caip19, instr(a.caip19, '/erc20:') + 7) || ':%';
+
 -- The confirmation and finality policies under which verdicts were given.
 --
 -- policy_id       number that v_verdict_all names
@@ -488,6 +502,7 @@ JOIN block tip ON tip.id = f.tip_id;
 
 -- The conservation equation of each case and asset as it stands, with its verdict.
 --
+-- verdict         as judged from the postings; `tracer reconcile` also asks for confirmed = 1 and for v_unobserved
 -- seized          base units there at B0, as text. seized + credits = held + delivered + fees + unexplained, exactly
 -- credits         base units that came in since, as text
 -- held            base units that seized, authority and agency holders hold for the case, as text

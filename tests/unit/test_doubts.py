@@ -1,0 +1,119 @@
+"""What is in doubt is not shown: what could not be observed, was not followed yet, or is not confirmed yet."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from disposal import UNREADABLE, USDT, add_case, declared, open_store, play_all, play_bitcoin, play_ethereum, plays
+from rich.console import Console
+from store_builder import WALL
+
+from tracer.report import casereport, custody, tracing
+from tracer.report.answer import Answer
+from tracer.report.screen import Screen
+from tracer.report.show import show
+from tracer.store.reader import Reader, snapshot
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a store in which nothing leaked, on both chains; each reason is one that could not be observed."""
+
+    def make(*reasons: str, ethereum_blocks: int = 60) -> Path:
+        path = tmp_path / f"clean-{len(list(tmp_path.iterdir()))}.db"
+        with open_store(path) as writer:
+            bitcoin, ethereum = plays(writer)
+            add_case(writer, declared(), (bitcoin, ethereum))
+            play_bitcoin(bitcoin, leak=False)
+            play_ethereum(ethereum, ethereum_blocks, leak=False)
+            for reason in reasons:
+                assert writer.note_unobserved(ethereum.handle, 52, reason, WALL)
+        return path
+
+    return make
+
+
+def recon(answer: Answer) -> dict[str, tuple[str, str]]:
+    return {check.subject: (check.verdict, check.reason) for check in answer.checks if check.rule == "RECON-1"}
+
+
+def everything(reader: Reader) -> list[Answer]:
+    """Every answer that speaks of a chain."""
+    return [
+        custody.status(reader, None),
+        custody.legs(reader, "HD-1"),
+        custody.reconcile(reader, "HD-1"),
+        custody.transfers(reader, {"case_ref": "HD-1"}, False, None),
+        casereport.report(reader, "HD-1"),
+        tracing.trace(reader, "HD-1", None),
+        tracing.frontier(reader, "HD-1", None),
+    ]
+
+
+def test_what_could_not_be_observed_is_in_every_answer(clean: Callable[..., Path]) -> None:
+    with snapshot(clean()) as reader:
+        assert recon(custody.reconcile(reader, "HD-1")) == dict.fromkeys(
+            ("HD-1 bitcoin BTC", "HD-1 ethereum USDT", "HD-1 ethereum ETH"), ("SHOWN", "every base unit is explained")
+        )
+    with snapshot(clean("internal transfers unobserved")) as reader:
+        for answer in everything(reader):
+            left = [(row["what"], row["why"]) for row in answer.left_out]
+            assert ("internal transfers unobserved", "on ethereum from height 52 on") in left, answer.asked
+            [coverage] = [c for c in answer.checks if (c.rule, c.subject) == ("COVERAGE", "ethereum")]
+            assert coverage.reason.endswith("; internal transfers unobserved since height 52"), answer.asked
+        told = casereport.report(reader, "HD-1")
+        found = custody.reconcile(reader, "HD-1")
+    assert found.exit_code == 4
+    doubt = ("NOT_SHOWN", "internal transfers unobserved since height 52")
+    assert (
+        recon(told)
+        == recon(found)
+        == {
+            "HD-1 bitcoin BTC": ("SHOWN", "every base unit is explained"),
+            "HD-1 ethereum USDT": doubt,
+            "HD-1 ethereum ETH": doubt,
+        }
+    )
+    assert [(row["symbol"], row["verdict"], row["reason"]) for row in told.data["conservation"]][1:] == [
+        ("USDT", *doubt),
+        ("ETH", *doubt),
+    ]
+    assert [(row["rule"], row["message"]) for row in told.data["alerts"] if row["case_ref"] is None] == [
+        ("DATA-1", f"from height 54: {UNREADABLE}"),
+        ("DATA-1", "from height 52: internal transfers unobserved"),
+    ]
+    screen = Screen(Console(width=100, file=StringIO()))
+    show(told, screen)
+    assert isinstance(screen.console.file, StringIO)
+    printed = screen.console.file.getvalue()
+    assert "on ethereum: NOT_SHOWN, internal transfers unobserved since height 52" in printed
+    assert "internal transfers unobserved, on ethereum from height 52 on" in printed
+
+
+def test_an_unreadable_log_casts_doubt_on_its_own_token_only(clean: Callable[..., Path]) -> None:
+    contract = USDT.id.rpartition(":")[2]
+    log = f"log 7 of {contract}: an amount of 64 bytes"
+    foreign = [f"log {number} of 0x{'fa' * 20}: 2 topics, so not of ERC-20 or ERC-721" for number in range(3, 9)]
+    with snapshot(clean(log, *foreign)) as reader:
+        found = custody.reconcile(reader, "HD-1")
+    assert recon(found) == {
+        "HD-1 bitcoin BTC": ("SHOWN", "every base unit is explained"),
+        "HD-1 ethereum USDT": ("NOT_SHOWN", f"{log} since height 52"),
+        "HD-1 ethereum ETH": ("SHOWN", "every base unit is explained"),
+    }
+    assert [row["what"] for row in found.left_out] == [
+        *foreign[:3],
+        log,
+        "4 more things that could not be read on ethereum",
+    ]
+
+
+def test_doubt_never_covers_a_leak(tmp_path: Path) -> None:
+    path = play_all(tmp_path / "store.db")
+    with open_store(path) as writer:
+        assert writer.note_unobserved(plays(writer)[1].handle, 52, "internal transfers unobserved", WALL)
+    with snapshot(path) as reader:
+        found = custody.reconcile(reader, "HD-1")
+    assert recon(found)["HD-1 ethereum ETH"] == ("CONTRADICTED", "value left custody that no leg explains")
+    assert recon(found)["HD-1 ethereum USDT"][0] == "NOT_SHOWN"
