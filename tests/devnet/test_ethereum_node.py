@@ -265,6 +265,40 @@ async def test_traces_of_a_new_branch_mean_that_the_block_was_left(anvil: Anvil)
     assert done
 
 
+async def test_a_transaction_that_the_node_gave_up_tracing_is_asked_for_again(anvil: Anvil) -> None:
+    told = pay(anvil)
+    given_up = {"txHash": told["transactionHash"], "error": "execution timeout"}
+    gives_up = True
+
+    def lie(method: str, params: Sequence[Any], answer: Answer) -> Answer:
+        if method == "debug_traceBlockByHash" and gives_up:
+            return {**answer, "result": [given_up]}
+        return without("trace_block")(method, params, answer)
+
+    async with through(anvil, lie) as node:
+        ref = await at(node, 1)
+        with pytest.raises(NodeUnavailable, match=f"{told['transactionHash']}: execution timeout"):
+            await node.block(ref)
+        with pytest.raises(NodeUnavailable, match="execution timeout"):
+            await streamed(node, await at(node, 0), 1)
+        gives_up = False
+        assert len((await node.block(ref)).traces) == 1
+
+
+@pytest.mark.parametrize("traced", [[{}], [{"txHash": "0x01", "result": {}}], [None], ["0x"], 5, {"a": 1}, None])
+async def test_traces_in_no_known_shape_are_refused(anvil: Anvil, traced: Any) -> None:
+    pay(anvil)
+
+    def lie(method: str, params: Sequence[Any], answer: Answer) -> Answer:
+        if method == "debug_traceBlockByHash":
+            return {**answer, "result": traced}
+        return without("trace_block")(method, params, answer)
+
+    async with through(anvil, lie) as node:
+        with pytest.raises((Inconsistent, NodeUnavailable)):
+            await node.block(await at(node, 1))
+
+
 async def test_a_block_with_nothing_but_a_reward_is_empty(anvil: Anvil) -> None:
     names = [*anvil.hashes(0, 0), *anvil.mine(2)]
 

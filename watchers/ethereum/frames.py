@@ -10,10 +10,13 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from tracer.errors import Inconsistent
+from tracer.errors import Inconsistent, NodeUnavailable
 from watchers.ethereum.header import rlp, rlp_number
 
 Frame = Mapping[str, Any]
+
+OUT_OF_SHAPE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""What reading an answer raises that lacks a field, or has another type of value there."""
 
 _MOVES_NOTHING = frozenset({"delegatecall", "staticcall", "callcode"})
 """A delegate call shows its parent's value, a callcode pays the caller itself."""
@@ -69,9 +72,18 @@ def _flow(index: int, frame: Frame) -> Flow | None:
 
 
 def from_call_tracer(results: Sequence[Mapping[str, Any]], block_hash: str) -> list[Frame]:
-    """Bring the answer of `debug_traceBlockByHash` with the callTracer into the Parity shape."""
+    """Bring the answer of `debug_traceBlockByHash` with the callTracer into the Parity shape.
+
+    Raises NodeUnavailable if the node gave up on a transaction, as geth does after some seconds.
+    """
     frames: list[Frame] = []
     for position, result in enumerate(results):
+        if result.get("result") is None:
+            why = result.get("error") or "it gives no reason"
+            raise NodeUnavailable(
+                f"the node could not trace transaction {result.get('txHash')}: {why}",
+                "Nothing to do if it passes; if it stays, use a node with trace_block.",
+            )
         stack: list[tuple[list[int], Mapping[str, Any]]] = [([], result["result"])]
         while stack:
             place, call = stack.pop()

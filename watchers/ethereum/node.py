@@ -26,7 +26,7 @@ from watchers.ethereum.ask import (
     number_of,
 )
 from watchers.ethereum.balances import token_balances
-from watchers.ethereum.frames import from_call_tracer, from_transactions
+from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, from_call_tracer, from_transactions
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.logs import TRANSFER
 from watchers.ethereum.scan import Answers, Draft, RawBlock
@@ -288,10 +288,11 @@ class EthereumNode:
     def _join(self, header: Header, logs: Any, traced: Any) -> RawBlock | None:
         """Put a block together; None if the frames are missing or of another block."""
         block, hashes = header["hash"], header["transactions"]
-        if self._tracing is Tracing.CALLS:
-            traced = from_call_tracer(traced, block)
-        elif self._tracing is Tracing.TOP_ONLY:
-            traced = None if traced is None else from_transactions(traced["transactions"], block)
+        if traced is not None and self._tracing is not Tracing.BLOCK:
+            try:
+                traced = self._frames(traced, block)
+            except OUT_OF_SHAPE as error:
+                raise Inconsistent(f"block {block}: the node's traces are out of shape: {error!r}") from error
         if not isinstance(logs, list) or not isinstance(traced, list):
             return None
         if traced and traced[0].get("blockHash") != block:
@@ -300,6 +301,11 @@ class EthereumNode:
         if called is not bool(hashes):
             return None
         return RawBlock(header, logs, traced, self._tracing is not Tracing.TOP_ONLY)
+
+    def _frames(self, traced: Any, block: str) -> list[Frame]:
+        if self._tracing is Tracing.CALLS:
+            return from_call_tracer(traced, block)
+        return from_transactions(traced["transactions"], block)
 
     async def _still_has(self, ref: BlockRef) -> None:
         """Raise NodeMissing unless the block is on the node's active chain now."""

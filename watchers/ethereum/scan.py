@@ -29,13 +29,12 @@ from tracer.types import (
     Outpoint,
     TxFacts,
 )
-from watchers.ethereum.frames import Frame, flows
+from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, flows
 from watchers.ethereum.header import EMPTY_TRIE, header_rlp, ref_of
 from watchers.ethereum.logs import TRANSFER, Misshapen, TokenTransfer, read, words
 from watchers.node import Coin
 
 GWEI = 10**9
-_OUT_OF_SHAPE = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class EthereumScanner:
         ref = ref_of(raw.header)
         try:
             return self._scan(ref, raw)
-        except _OUT_OF_SHAPE as error:
+        except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's answer is out of shape: {error!r}") from error
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:
@@ -131,7 +130,7 @@ class EthereumScanner:
                 raise TypeError("the draft has questions, and nobody answered them")
             try:
                 transactions = [found for hit in draft.hits if (found := self._facts(draft, hit, answers))]
-            except _OUT_OF_SHAPE as error:
+            except OUT_OF_SHAPE as error:
                 raise Inconsistent(
                     f"block {draft.ref.height}: a receipt or raw transaction is out of shape: {error!r}"
                 ) from error
