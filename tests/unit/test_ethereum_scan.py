@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.errors import Inconsistent
+from tracer.errors import Inconsistent, NodeLacks
 from tracer.types import Asset, AssetId, AssetKind, BlockFacts, ChainId, Hash, Holder, Kind, Movement
 from watchers.ethereum.header import EMPTY_TRIE
 from watchers.ethereum.logs import TRANSFER
@@ -368,6 +368,32 @@ def test_without_traces_the_receipt_says_whether_value_moved(scanner: EthereumSc
         (1, [Kind.TRACE]),
         (2, [Kind.FEE]),
     ]
+
+
+def old_receipt(tx: int, payer: Holder) -> dict[str, Any]:
+    """One from before the Byzantium fork: the state after the transaction, and no word on its success."""
+    told = receipt(tx, payer, root="0x" + "aa" * 32)
+    del told["status"]
+    return told
+
+
+def test_where_receipts_do_not_tell_failure_the_traces_do(scanner: EthereumScanner) -> None:
+    frames = [call(SEIZED, STRANGER, 5), call(SEIZED, STRANGER, 6, tx=1, error="Out of gas")]
+    found = facts(scanner, scanner.scan(block(frames)), old_receipt(0, SEIZED), old_receipt(1, SEIZED)).transactions
+    assert [[move.kind for move in tx.movements] for tx in found] == [[Kind.FEE, Kind.TRACE], [Kind.FEE]]
+
+
+def test_where_neither_receipts_nor_traces_tell_failure_nothing_is_assumed(scanner: EthereumScanner) -> None:
+    draft = scanner.scan(replace(block([call(STRANGER, SEIZED, 5)]), internal=False))
+    with pytest.raises(NodeLacks, match="Byzantium"):
+        facts(scanner, draft, old_receipt(0, STRANGER))
+
+
+@pytest.mark.parametrize("wrong", [{"root": None}, {"root": "0x"}, {"root": "0x" + "aa" * 32, "status": "0x0"}])
+def test_a_receipt_without_status_and_root_is_inconsistent(scanner: EthereumScanner, wrong: dict[str, Any]) -> None:
+    draft = scanner.scan(block([call(SEIZED, STRANGER, 5)]))
+    with pytest.raises(Inconsistent):
+        facts(scanner, draft, {**old_receipt(0, SEIZED), **wrong})
 
 
 def test_only_accounts_can_be_watched(scanner: EthereumScanner) -> None:

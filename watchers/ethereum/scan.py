@@ -14,7 +14,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from tracer.errors import Inconsistent
+from tracer.errors import Inconsistent, NodeLacks
 from tracer.types import (
     Asset,
     AssetId,
@@ -35,6 +35,7 @@ from watchers.ethereum.logs import TRANSFER, Misshapen, TokenTransfer, read, wor
 from watchers.node import Coin
 
 GWEI = 10**9
+ROOT_HEX = 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +320,12 @@ class EthereumScanner:
         if hit.wants_receipt:
             receipt = answers.receipts[hit.txid]
             failed = _receipt_failed(receipt, hit, draft.ref)
-            if draft.internal and failed is not hit.failed:
+            if failed is None and not draft.internal:
+                raise NodeLacks(
+                    f"block {draft.ref.height} is older than the Byzantium fork: its receipts do not tell failure",
+                    'Use a node with the trace or debug API, and write `traces = "auto"`.',
+                )
+            if draft.internal and failed not in (hit.failed, None):
                 raise Inconsistent(f"traces and receipt of {hit.txid.hex()} disagree on whether it failed")
             if failed and not draft.internal:
                 movements.clear()
@@ -336,13 +342,18 @@ def _end_of_calls(traces: Sequence[Frame]) -> int:
     return end
 
 
-def _receipt_failed(receipt: Mapping[str, Any], hit: Hit, ref: BlockRef) -> bool:
-    """Check that a receipt is of this transaction in this block; say whether it reports a failure."""
+def _receipt_failed(receipt: Mapping[str, Any], hit: Hit, ref: BlockRef) -> bool | None:
+    """Check that a receipt is of this transaction in this block; say whether it reports a failure.
+
+    None: it does not tell. Receipts from before the Byzantium fork carry a state root instead.
+    """
     stands = (receipt["transactionHash"], receipt["blockHash"], int(receipt["transactionIndex"], 16))
     if stands != ("0x" + hit.txid.hex(), "0x" + ref.hash.hex(), hit.position):
         raise Inconsistent(f"the receipt of {hit.txid.hex()} is of another transaction or block")
     if _holder(receipt["from"]) != hit.payer:
         raise Inconsistent(f"traces and receipt of {hit.txid.hex()} disagree on who sent it")
+    if receipt.get("status") is None and len(receipt["root"]) == ROOT_HEX:
+        return None
     return int(receipt["status"], 16) == 0
 
 
