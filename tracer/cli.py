@@ -77,7 +77,7 @@ def of_case(command: Callable[..., Any]) -> Callable[..., Any]:
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="How long the daemon may have been silent.",
+    help="How long ago the node may have answered last.",
 )
 @as_json
 @click.pass_obj

@@ -14,6 +14,7 @@ from tracer.report.answer import Answer
 from tracer.report.screen import Screen
 from tracer.report.show import show
 from tracer.store.reader import Reader, snapshot
+from tracer.types import BlockRef, Hash
 
 
 @pytest.fixture
@@ -117,3 +118,52 @@ def test_doubt_never_covers_a_leak(tmp_path: Path) -> None:
         found = custody.reconcile(reader, "HD-1")
     assert recon(found)["HD-1 ethereum ETH"] == ("CONTRADICTED", "value left custody that no leg explains")
     assert recon(found)["HD-1 ethereum USDT"][0] == "NOT_SHOWN"
+
+
+def coverage(answer: Answer) -> tuple[str, str]:
+    [check] = [c for c in answer.checks if (c.rule, c.subject) == ("COVERAGE", "ethereum")]
+    return check.verdict, check.reason
+
+
+@pytest.mark.parametrize("ahead", [3, 4, 5000])
+def test_blocks_that_the_node_has_and_the_store_has_not_are_not_shown(clean: Callable[..., Path], ahead: int) -> None:
+    path = clean()
+    with open_store(path) as writer:
+        best = BlockRef(60 + ahead, Hash(b"b" * 32), Hash(b"a" * 32))
+        writer.set_status(plays(writer)[1].handle, best, "following", "", WALL)
+    with snapshot(path) as reader:
+        for answer in everything(reader):
+            if ahead == 3:
+                assert coverage(answer)[0] == "SHOWN"
+            else:
+                assert coverage(answer) == ("NOT_SHOWN", f"{ahead} blocks not yet followed"), answer.asked
+                assert answer.exit_code in (3, 4)
+
+
+def test_an_unreachable_node_makes_the_status_not_shown_and_stale(clean: Callable[..., Path]) -> None:
+    path = clean()
+    with open_store(path) as writer:
+        writer.set_status(plays(writer)[1].handle, None, "unreachable", "cannot connect", WALL + 100)
+    with snapshot(path) as reader:
+        found = custody.status(reader, WALL + 100)
+        [chain] = [row for row in found.data["chains"] if row["chain"] == "ethereum"]
+        assert (chain["contacted_at"], chain["node_state"], chain["node_height"]) == (WALL, "unreachable", None)
+        assert coverage(found) == ("NOT_SHOWN", "unreachable: cannot connect")
+        assert ("STALE", "ethereum", "stale: the node last answered 100 s ago") in {
+            (check.rule, check.subject, check.reason) for check in found.checks if check.verdict == "NOT_SHOWN"
+        }
+        assert custody.reconcile(reader, "HD-1").exit_code == 4
+
+
+def test_a_node_that_never_answered_has_no_time_of_contact(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        ethereum = plays(writer)[1]
+        ethereum.start(50)
+        with snapshot(path) as reader:
+            [_, check] = custody.status(reader, None).checks
+            assert (check.verdict, check.reason) == ("NOT_SHOWN", "the daemon has noted nothing of its node yet")
+        writer.set_status(ethereum.handle, None, "unreachable", "cannot connect", WALL)
+    with snapshot(path) as reader:
+        stale = [check for check in custody.status(reader, WALL).checks if check.rule == "STALE"]
+    assert [check.reason for check in stale if check.subject == "ethereum"] == ["the node has never answered"]

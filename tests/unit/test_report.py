@@ -249,7 +249,7 @@ def test_long_texts_wrap_below_themselves_and_ids_stay_whole() -> None:
     assert all(len(line) <= 100 for line in lines[3:]) and lines[4].startswith("    word")
 
 
-@pytest.mark.parametrize("state", ["halted", "behind"])
+@pytest.mark.parametrize("state", ["halted", "behind", "unreachable"])
 def test_a_chain_whose_node_contradicts_or_lags_is_not_shown(copy: Path, state: str) -> None:
     tamper(copy, f"UPDATE follower_status SET state = '{state}', message = 'why' WHERE chain_id = 1")
     with snapshot(copy) as reader:
@@ -398,7 +398,7 @@ def test_the_gravest_verdict_and_the_weakest_lane_win() -> None:
 def test_a_chain_scanned_to_another_block_than_its_tip_is_not_shown() -> None:
     chain = {
         "chain": "c", "covered_from": 1, "covered_to": 9, "covered_hash": "aa", "tip_height": 9, "tip_hash": "bb",
-        "node_state": "in step", "node_message": "", "checked": "read",
+        "node_state": "in step", "node_message": "", "node_height": 9, "checked": "read",
     }  # fmt: skip
     assert standing(chain).verdict == "NOT_SHOWN"
     assert standing(chain | {"covered_hash": "bb"}).verdict == "SHOWN"

@@ -188,7 +188,7 @@ def test_status_with_now_tells_a_stale_store(
     code, answer = asked(capsys, disposal, "status", "--now")
     assert code == 4
     assert {check["reason"] for check in answer["checks"] if check["rule"] == "STALE"} == {
-        "stale: the daemon last wrote 61 s ago"
+        "stale: the node last answered 61 s ago"
     }
     assert asked(capsys, disposal, "status", "--now", "--patience", "61")[0] == 0
     assert asked(capsys, disposal, "status")[0] == 0

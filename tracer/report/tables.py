@@ -10,7 +10,7 @@ from tracer.report.screen import Screen
 def print_status(answer: Answer, screen: Screen) -> None:
     """Print where every chain stands."""
     screen.table(
-        ("chain", "tip", "tip time", "confirmed", "final", "node", "daemon wrote"),
+        ("chain", "tip", "tip time", "confirmed", "final", "node", "last answer"),
         (
             (
                 clean(chain["chain"]),

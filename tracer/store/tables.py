@@ -184,6 +184,7 @@ class WatchRow(SQLModel, table=True):
     __table_args__ = (
         Index("uq_watch_case_id_ref", "case_id", "ref", unique=True),
         Index("ix_watch_holder_id", "holder_id"),
+        Index("ix_watch_named", "case_id", sqlite_where=text("outpoints IS NOT NULL")),
     )
     id: int = Field(primary_key=True)
     case_id: int = Field(foreign_key="cases.id")
@@ -429,13 +430,13 @@ class FollowerRow(SQLModel, table=True):
 
 
 class FollowerStatusRow(SQLModel, table=True):
-    """What the daemon last saw of a node; volatile, not evidence."""
+    """What the daemon last saw of a node, and when it last answered; volatile, not evidence."""
 
     __tablename__ = "follower_status"
     chain_id: int = Field(primary_key=True, foreign_key="chain.id")
     node_height: int | None = Field(default=None, sa_type=BigInteger)
     node_hash: bytes | None = None
-    contacted_at: int = Field(sa_type=BigInteger)
+    contacted_at: int | None = Field(default=None, sa_type=BigInteger)
     state: str
     message: str
 

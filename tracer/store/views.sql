@@ -58,9 +58,9 @@
 -- covered_hash    hash of the last block that was scanned, hex
 -- checked         how far the scanned facts were checked
 -- anchor          who vouches for the block hashes
--- node_height     height of the node's best block at last contact; null if it said none; not evidence
+-- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
--- contacted_at    when the daemon last wrote this, seconds since 1970 by its wall clock; null: never
+-- contacted_at    when the node last answered, seconds since 1970 by the daemon's wall clock; null: never
 -- node_state      in step, following, behind, unreachable, idle, halted; null: never contacted
 -- node_message    more about that state
 CREATE VIEW v_chain AS

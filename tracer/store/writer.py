@@ -292,16 +292,18 @@ class Store:
         return bool(new)
 
     def set_status(self, chain: ChainHandle, best: BlockRef | None, state: str, message: str, now: int) -> None:
-        """Say what the daemon last saw of a node."""
+        """Say what the daemon last saw of a node; without a best block, the time of the last contact stays."""
         with self.connection.begin():
-            self._run("DELETE FROM follower_status WHERE chain_id = :c", c=chain.id)
             self._run(
                 "INSERT INTO follower_status (chain_id, node_height, node_hash, contacted_at, state, message)"
-                " VALUES (:c, :height, :hash, :now, :state, :message)",
+                " VALUES (:c, :height, :hash, :contacted, :state, :message) ON CONFLICT (chain_id) DO UPDATE SET"
+                " node_height = excluded.node_height, node_hash = excluded.node_hash,"
+                " contacted_at = coalesce(excluded.contacted_at, follower_status.contacted_at),"
+                " state = excluded.state, message = excluded.message",
                 c=chain.id,
                 height=best.height if best else None,
                 hash=best.hash if best else None,
-                now=now,
+                contacted=now if best else None,
                 state=state,
                 message=message,
             )

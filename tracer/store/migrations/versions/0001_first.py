@@ -90,7 +90,7 @@ def upgrade() -> None:
         sa.Column("chain_id", sa.Integer(), nullable=False),
         sa.Column("node_height", sa.BigInteger(), nullable=True),
         sa.Column("node_hash", sa.LargeBinary(), nullable=True),
-        sa.Column("contacted_at", sa.BigInteger(), nullable=False),
+        sa.Column("contacted_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_follower_status_chain_id")),
@@ -227,6 +227,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_watch")),
     )
     op.create_index("ix_watch_holder_id", "watch", ["holder_id"], unique=False)
+    op.create_index("ix_watch_named", "watch", ["case_id"], unique=False, sqlite_where=sa.text("outpoints IS NOT NULL"))
     op.create_index("uq_watch_case_id_ref", "watch", ["case_id", "ref"], unique=True)
     op.create_table(
         "attestation",
