@@ -12,6 +12,7 @@ from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.crypto import keccak
 from ethereum_liar import Answer, Lie, lying, without
+from harness.relay import Relay
 
 from fixtures.anvil import Anvil
 from fixtures.contracts import artifact
@@ -388,6 +389,25 @@ async def test_balances_are_those_after_the_block_that_is_named(anvil: Anvil) ->
         assert {found[account, token.id] for account in many} == {0}
         before = await node.balances(await at(node, 0), accounts, [token])
         assert set(before.values()) == {0}  # the contract did not exist
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+async def test_many_balances_are_asked_for_in_several_requests_at_once(anvil: Anvil, in_flight: int) -> None:
+    token = token_asset(deploy_token(anvil))
+    many = [Holder(number.to_bytes(20, "big")) for number in range(0x10000, 0x10000 + 1500)]
+    for place in (0, 199, 200, 1499):
+        mint(anvil, token.id.rpartition(":")[2], "0x" + many[place].hex(), place + 1)
+        anvil.rpc("anvil_setBalance", "0x" + many[place].hex(), hex(place + 7))
+    anvil.mine()
+    with Relay(anvil.port, delay_s=0.05) as relay:
+        async with opened(f"http://127.0.0.1:{relay.port}", in_flight=in_flight) as node:
+            found = await node.balances(await at(node, anvil.height()), many, [ETHER, token])
+            assert len(asyncio.all_tasks()) == 1, "no request is left over"
+    assert relay.most_at_once == in_flight
+    assert {place: found[many[place], token.id] for place in range(1500) if found[many[place], token.id]} == {
+        place: place + 1 for place in (0, 199, 200, 1499)
+    }
+    assert [found[many[place], ETHER.id] for place in (0, 199, 200, 1499)] == [7, 206, 207, 1506]
 
 
 async def test_balances_of_a_block_the_node_has_left_are_missing(anvil: Anvil) -> None:

@@ -1,6 +1,8 @@
 """The questions that an Ethereum node is asked, and their bounded batches."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import deque
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tracer.errors import Inconsistent, NodeUnavailable
@@ -53,12 +55,31 @@ def header_at(answer: Any, height: int) -> BlockRef | None:
     return ref
 
 
-async def ask_many(rpc: JsonRpc, questions: Sequence[Question]) -> list[Any]:
-    """Ask any number of questions in as many requests as it takes; a failure is an RpcError in place."""
+async def ask_many(rpc: JsonRpc, questions: Sequence[Question], at_once: int) -> list[Any]:
+    """Ask any number of questions in as many requests as it takes, `at_once` of them at a time.
+
+    Answers come in the order of the questions; a failure is an RpcError in place.
+    """
     found: list[Any] = []
-    for start in range(0, len(questions), QUESTIONS_PER_REQUEST):
-        found += await rpc.batch(questions[start : start + QUESTIONS_PER_REQUEST])
+    pending = deque[asyncio.Task[list[Any]]]()
+    try:
+        for start in range(0, len(questions), QUESTIONS_PER_REQUEST):
+            if len(pending) >= at_once:
+                found += await pending.popleft()
+            part = questions[start : start + QUESTIONS_PER_REQUEST]
+            pending.append(asyncio.create_task(rpc.batch(part)))
+        while pending:
+            found += await pending.popleft()
+    finally:
+        await end_all(pending)
     return found
+
+
+async def end_all(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel requests that nobody waits for any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def is_missing(rpc: JsonRpc, question: Question) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tracer.errors import Inconsistent, NodeMissing
 from tracer.types import Asset, BlockRef, Holder
-from watchers.ethereum.ask import ask_many, at_block
+from watchers.ethereum.ask import Question, ask_many, at_block
 from watchers.rpc import JsonRpc, RpcError
 
 BALANCE_OF = "0x70a08231"
@@ -39,13 +39,14 @@ def balance_answer(data: str) -> int:
     return int.from_bytes(answer, "big")
 
 
-async def token_balances(rpc: JsonRpc, ref: BlockRef, token: Asset, holders: Sequence[Holder]) -> dict[Holder, int]:
+async def token_balances(
+    rpc: JsonRpc, ref: BlockRef, token: Asset, holders: Sequence[Holder], at_once: int
+) -> dict[Holder, int]:
     """Ask `balanceOf` for many holders after a block; all 0 if the contract did not exist then."""
     contract, at = contract_of(token), at_block(ref.hash)
     calls = [{"to": contract, "data": balance_question(holder)} for holder in holders]
-    code, *answers = await ask_many(
-        rpc, [("eth_getCode", [contract, at]), *(("eth_call", [call, at]) for call in calls)]
-    )
+    questions: list[Question] = [("eth_getCode", [contract, at]), *(("eth_call", [call, at]) for call in calls)]
+    code, *answers = await ask_many(rpc, questions, at_once)
     if isinstance(code, RpcError):
         raise NodeMissing(f"no state of {contract} at block {ref.height}: {code}")
     if code == "0x":

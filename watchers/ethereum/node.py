@@ -7,7 +7,7 @@ block's hash, and an empty list only for a block without transactions.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from enum import Enum
 from types import ModuleType
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from watchers.ethereum.ask import (
     at_block,
     by_hash,
     by_number,
+    end_all,
     header_at,
     hex_of,
     is_missing,
@@ -172,7 +173,7 @@ class EthereumNode:
                     return
         finally:
             await shares.aclose()
-            await _end(pending)
+            await end_all(pending)
 
     async def answer(self, draft: Draft) -> Answers | None:
         """Fetch the bytes of every hit and the receipts it wants; None if there are no hits.
@@ -185,7 +186,7 @@ class EthereumNode:
         wanted = [hit for hit in draft.hits if hit.wants_receipt]
         questions: list[Question] = [("eth_getRawTransactionByHash", [txid]) for txid in hashes]
         questions += [("eth_getTransactionReceipt", ["0x" + hit.txid.hex()]) for hit in wanted]
-        found = await ask_many(self._rpc, questions)
+        found = await ask_many(self._rpc, questions, self._in_flight)
         for (method, _), answer in zip(questions, found, strict=True):
             if answer is None or isinstance(answer, RpcError):
                 await self._still_has(draft.ref)
@@ -216,7 +217,7 @@ class EthereumNode:
             if asset.kind is AssetKind.NATIVE:
                 amounts = await self._ether(ref, holders)
             else:
-                amounts = await token_balances(self._rpc, ref, asset, holders)
+                amounts = await token_balances(self._rpc, ref, asset, holders, self._in_flight)
             found.update(((holder, asset.id), amount) for holder, amount in amounts.items())
         return found
 
@@ -259,7 +260,7 @@ class EthereumNode:
 
     async def _ether(self, ref: BlockRef, holders: Sequence[Holder]) -> dict[Holder, int]:
         questions = [("eth_getBalance", ["0x" + holder.hex(), at_block(ref.hash)]) for holder in holders]
-        answers = await ask_many(self._rpc, questions)
+        answers = await ask_many(self._rpc, questions, self._in_flight)
         for answer in answers:
             if isinstance(answer, RpcError):
                 raise NodeMissing(f"no balances at block {ref.height}: {answer}")
@@ -327,7 +328,7 @@ class EthereumNode:
                 for share in _shares(headers):
                     yield share
         finally:
-            await _end([] if span is None else [span])
+            await end_all([] if span is None else [span])
 
     def _ask_headers(self, first: int, upto: int) -> asyncio.Task[list[Any]] | None:
         last = min(upto, first + HEADERS_PER_REQUEST - 1)
@@ -377,12 +378,6 @@ def _shares(headers: Sequence[Header]) -> Iterator[list[Header]]:
         size += len(header["transactions"])
     if share:
         yield share
-
-
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _tokens() -> ModuleType:
