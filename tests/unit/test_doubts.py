@@ -167,3 +167,30 @@ def test_a_node_that_never_answered_has_no_time_of_contact(tmp_path: Path) -> No
     with snapshot(path) as reader:
         stale = [check for check in custody.status(reader, WALL).checks if check.rule == "STALE"]
     assert [check.reason for check in stale if check.subject == "ethereum"] == ["the node has never answered"]
+
+
+@pytest.mark.parametrize(("blocks", "said"), [
+    (54, ("NOT_SHOWN", "not yet confirmed")),
+    (55, ("NOT_SHOWN", "not yet confirmed")),
+    (56, ("SHOWN", "every base unit is explained")),
+])  # fmt: skip
+def test_conservation_waits_for_the_last_block_that_touched_it(
+    clean: Callable[..., Path], blocks: int, said: tuple[str, str]
+) -> None:
+    with snapshot(clean(ethereum_blocks=blocks)) as reader:  # block 54 touched it last; confirmed is two below the tip
+        found, told = custody.reconcile(reader, "HD-1"), casereport.report(reader, "HD-1")
+    assert recon(found) == recon(told)
+    assert recon(found)["HD-1 ethereum USDT"] == said
+    assert {(row["verdict"], row["reason"]) for row in found.data["conservation"] if row["symbol"] == "USDT"} == {said}
+    assert found.exit_code == (0 if said[0] == "SHOWN" else 4)
+
+
+def test_an_unconfirmed_leak_is_contradicted_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 107)
+    with snapshot(path) as reader:
+        found = custody.reconcile(reader, "HD-1")
+    assert recon(found)["HD-1 bitcoin BTC"] == ("CONTRADICTED", "value left custody that no leg explains")

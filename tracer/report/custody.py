@@ -189,7 +189,8 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         row["recounted"] = {term: str(count.terms[term]) for term in TERMS}
         row["rule"] = "RECON-1"
         where = f"{subject} {row['symbol']}"
-        doubts = [gap(g) for g in gaps if g["asset"] in (None, row["asset"])]
+        doubts = [] if row["confirmed"] else ["not yet confirmed"]
+        doubts += [gap(g) for g in gaps if g["asset"] in (None, row["asset"])]
         answer.checks.append(explained(where, row, count, doubts))
         answer.checks.append(count.check(where, coins.get(row["asset"], 0) if coins is not None else None))
         answer.lanes.append(row["lane"])
