@@ -108,6 +108,23 @@ def advance_marks(old: Marks, tip: int, policy: Policy, tags: dict[str, int | No
     return Marks(confirmed=max(height(policy.confirmed, old.confirmed), final, -1), final=final)
 
 
+UNTAGGED_DEPTH = 64
+"""How deep a block is taken to be settled where a node does not tell what is final: two epochs of 32 blocks."""
+
+
+def anchor_height(first: int, best: int, policy: Policy, tags: dict[str, int | None]) -> int:
+    """Work out after which block to begin, so that `first` is scanned and nothing unsettled lies below.
+
+    The anchor is final from the first moment: all that may still be reorganised must be above it.
+    """
+    if isinstance(policy.final, int):
+        settled = best - policy.final
+    else:
+        tagged = tags.get("finalized")
+        settled = best - UNTAGGED_DEPTH if tagged is None else min(tagged, best)
+    return max(0, min(first - 1, settled))
+
+
 def confirmations(height: int, tip: int) -> int:
     """Count confirmations: 1 for the tip itself, 0 for a block above it."""
     return max(0, tip - height + 1)

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer.casework import Casework, Judged, Prepared
-from tracer.chain import Behind, Broken, Connect, Disconnect, Marks, Seen, Wait, advance_marks, next_step
+from tracer.chain import (
+    Behind,
+    Broken,
+    Connect,
+    Disconnect,
+    Marks,
+    Seen,
+    Wait,
+    advance_marks,
+    anchor_height,
+    next_step,
+)
 from tracer.errors import Alarm, FinalityBroken, NodeMissing, Retryable
 from tracer.notices import Notice
 from tracer.store import load
@@ -68,7 +79,7 @@ class Follower:
         self._turn = asyncio.Lock()
         self._give_way = 0
         self._stale = True
-        self._opened = False
+        self._genesis: Hash | None = None
         self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
         self._tip: BlockRef | None = None
@@ -123,7 +134,7 @@ class Follower:
 
     async def _turn_once(self) -> Outcome | None:
         """Do one thing: connect, disconnect, or find that there is nothing to do (then say how we stand)."""
-        if not self._opened:
+        if self._genesis is None:
             genesis = await self.node.open()
             self.handle = self.store.register_chain(
                 self.config.id,
@@ -134,9 +145,9 @@ class Follower:
                 self.config.assets,
                 self._show,
             )
-            self._opened = True
+            self._genesis = genesis
         if self._stale:
-            await self._load()
+            await self._load(self._genesis)
         if self._tip is None:
             outcome = Outcome("idle", "no imported case names this chain")
             self._note_status(None, outcome)
@@ -198,17 +209,13 @@ class Follower:
                 ours = load.canonical_hash(self.store, self.handle, view.best.height)
         return Seen(view.best, ours, view.hash_at_tip, view.above, view.tip_invalid)
 
-    async def _load(self) -> None:
+    async def _load(self, genesis: Hash) -> None:
         """Take watches and state from the store; begin the chain if a case names it now."""
         with self.store.connection.begin():
             cursor = load.cursor(self.store, self.handle)
             first = load.first_height(self.store, self.handle) if cursor is None else None
         if first is not None:
-            anchor = await self.node.ref_at(max(first, 1) - 1)
-            if anchor is None:
-                raise NodeMissing(
-                    f"{self.config.name}: the node has no block {max(first, 1) - 1} yet, where the imported cases begin"
-                )
+            anchor = await self._anchor(first, genesis)
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
         self._interest_of = load.interest_reader(self.store.connection, self.handle)
@@ -217,6 +224,19 @@ class Follower:
             self._orphaned = load.orphaned_hashes(self.store, self.handle)
             self.scanner.watch(load.watched_holders(self.store, self.handle))
         self._stale = False
+
+    async def _anchor(self, first: int, genesis: Hash) -> BlockRef:
+        """Choose the block to begin after; raises NodeMissing while the node has not come to `first`."""
+        view = await self.node.view(BlockRef(0, genesis, Hash(bytes(32))))
+        if view.best.height < first - 1:
+            raise NodeMissing(
+                f"{self.config.name}: the node has no block {first - 1} yet, where the imported cases begin"
+            )
+        height = anchor_height(first, view.best.height, self.config.policy, tags(view))
+        anchor = await self.node.ref_at(height)
+        if anchor is None:
+            raise NodeMissing(f"{self.config.name}: the node's chain got shorter while it was asked")
+        return anchor
 
     def _reload(self) -> None:
         """Rebuild all state from canonical rows, inside the caller's transaction."""

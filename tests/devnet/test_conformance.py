@@ -11,6 +11,8 @@ from harness.devnet import Devnet, case_file, leg
 from harness.ethereum import EthereumNet
 from harness.relay import Relay
 from harness.scene import Scene
+from harness.stored import Stored
+from harness.tracerd import Tracerd
 
 FAMILIES: dict[str, tuple[str, Callable[[Path], Devnet]]] = {
     "bitcoin": ("bitcoind_exe", BitcoinNet),
@@ -129,6 +131,24 @@ def test_says_that_a_reorg_voided_what_had_arrived(net: Devnet, fresh: Scene, rn
     assert fresh.stored.verdicts()[subject] == ("SHOWN", "arrived as planned, final")
     fresh.check()
     fresh.end()
+
+
+def test_follows_reorgs_also_when_the_case_is_born_at_the_tip(net: Devnet, rng: random.Random, tmp_path: Path) -> None:
+    busy(net, rng, 12)
+    born = net.height() + 1
+    daemon = Tracerd(tmp_path, [net.table()], [case_file([net], [born], [born])])
+    stored = Stored(daemon.store)
+    assert daemon.sync() == 0
+    for depth in (1, net.final_depth - 2):
+        net.reorg(depth, rng, longer=1)
+        assert daemon.sync() == 0, daemon.log
+        height = net.height()
+        assert stored.tip(net.name) == (height, net.hashes(height, height)[0])
+    net.pay("rich", "seized", 10)
+    net.mine()
+    assert daemon.sync() == 0
+    assert net.height() in [fact.height for fact in stored.facts(net.name)]
+    assert stored.faults() == []
 
 
 def test_follows_a_block_that_was_replaced_at_the_same_height(scene: Scene, net: Devnet, rng: random.Random) -> None:
@@ -317,7 +337,7 @@ def test_imports_a_case_while_it_follows(scene: Scene, net: Devnet, rng: random.
 def test_stops_when_told_and_goes_on_exactly_there(
     net: Devnet, fresh: Scene, rng: random.Random, how: signal.Signals, code: int
 ) -> None:
-    busy(net, rng, 150)
+    busy(net, rng, 70)
     fresh.daemon.start()
     fresh.daemon.until(lambda: fresh.stored.tip(net.name), "following has begun")
     assert fresh.daemon.stop(how) == code

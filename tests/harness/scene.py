@@ -58,8 +58,9 @@ class Scene:
         """Compare the store with the nodes: blocks, movements, and that no fact was ever lost or doubled."""
         for net in self.nets:
             birth, height = self.births[net.name], net.height()
-            expected = list(enumerate(net.hashes(birth - 1, height), birth - 1))
-            assert self.stored.canonical(net.name) == expected, f"{net.name}: canonical blocks"
+            canonical = self.stored.canonical(net.name)
+            begun = min(birth - 1, canonical[0][0])  # what may be reorganised is followed too, before anybody's birth
+            assert canonical == list(enumerate(net.hashes(begun, height), begun)), f"{net.name}: canonical blocks"
             truth, found = net.truth(birth, height, self.seizures[net.name]), self.stored.facts(net.name)
             assert set(found) - truth == set(), f"{net.name}: stored, but never happened"
             assert truth - set(found) == set(), f"{net.name}: happened, but not stored"

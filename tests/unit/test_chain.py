@@ -16,6 +16,7 @@ from tracer.chain import (
     Step,
     Wait,
     advance_marks,
+    anchor_height,
     confirmations,
     next_step,
 )
@@ -141,6 +142,30 @@ def test_a_tag_that_the_node_does_not_give_leaves_the_mark_where_it_was() -> Non
         assert advance_marks(NO_MARKS, 100, TAGS, tags) == NO_MARKS
     assert advance_marks(Marks(4, 3), 10, TAGS, {"safe": None, "finalized": 5}) == Marks(confirmed=5, final=5)
     assert advance_marks(Marks(90, 60), 80, TAGS, {}) == Marks(confirmed=80, final=60), "never above the tip"
+
+
+@pytest.mark.parametrize(
+    ("first", "policy", "tags", "anchor"),
+    [
+        (50, POLICY, {}, 49),
+        (95, POLICY, {}, 94),
+        (96, POLICY, {}, 94),
+        (101, POLICY, {}, 94),
+        (0, POLICY, {}, 0),
+        (101, Policy(2, 200), {}, 0),
+        (50, TAGS, {"safe": 90, "finalized": 80}, 49),
+        (101, TAGS, {"safe": 90, "finalized": 80}, 80),
+        (101, TAGS, {"safe": 90, "finalized": None}, 36),
+        (101, TAGS, {}, 36),
+        (101, TAGS, {"finalized": 120}, 100),
+        (101, Policy("safe", "safe"), {"safe": 90, "finalized": 80}, 80),
+        (101, Policy(2, 6), {"safe": 90, "finalized": 80}, 94),
+    ],
+)
+def test_a_chain_begins_below_all_that_is_not_settled(
+    first: int, policy: Policy, tags: dict[str, int | None], anchor: int
+) -> None:
+    assert anchor_height(first, 100, policy, tags) == anchor
 
 
 @given(
