@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from disposal import E_LEAK, FAKE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from disposal import E_EXCHANGE, E_LEAK, FAKE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
 from store_builder import WALL
 
 from tracer import cli
@@ -159,7 +159,8 @@ def test_transfers_are_filtered_and_limited(capsys: pytest.CaptureFixture[str], 
         ("0x" + name_of("eth-leak"), "first hop  0.400000000000000000 ETH  0x7f7f"),
         ("0x" + "7F" * 20, "first hop  0.400000000000000000 ETH  0x7f7f"),
         (name_of("stranger"), None),
-        (name_of("gas"), "No seized value is traced to"),
+        (name_of("secure"), "label 0: "),
+        (name_of("f1") + ":0", "label 0: "),
     ],
 )
 def test_trace_takes_any_reference(
@@ -170,6 +171,25 @@ def test_trace_takes_any_reference(
         assert code == 2 and f"'{ref}' is not in the store" in err and out == ""
     else:
         assert code == 0 and holds in out
+
+
+@pytest.mark.parametrize(
+    ("ref", "place", "said"),
+    [
+        (name_of("gas"), "credit", "0.010000000000000000 ETH of leg gas"),
+        ("0x" + name_of("usdt-short"), "delivered", "4000.000000 USDT of leg deposit-usdt"),
+        ("0x" + E_EXCHANGE.hex(), "delivered", "4000.000000 USDT of leg deposit-usdt"),
+    ],
+)
+def test_on_account_chains_what_is_not_followed_is_not_shown(
+    capsys: pytest.CaptureFixture[str], disposal: Path, ref: str, place: str, said: str
+) -> None:
+    code, out, _ = run(capsys, disposal, "trace", ref)
+    assert code == 4 and f"No seized value is traced to {ref}." in out
+    assert "on account chains only value that left custody unexplained is followed" in " ".join(out.split())
+    assert f"  posted by HD-1 as {place}: {said}" in out
+    _, answer = asked(capsys, disposal, "trace", ref)
+    assert place in {row["place"] for row in answer["data"]["postings"]}
 
 
 def test_trace_by_haircut(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:

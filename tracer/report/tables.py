@@ -86,6 +86,11 @@ def print_trace(answer: Answer, screen: Screen) -> None:
     """Print forward traces hop by hop, where they end, and their sums."""
     if not answer.data["traces"] and not answer.data["first_hops"]:
         screen.line(f"No seized value is traced to {clean(answer.data['ref'])}.")
+    for row in answer.data["postings"]:
+        leg = "" if row["leg_ref"] is None else f" of leg {clean(row['leg_ref'])}"
+        to = "" if row["address"] is None else f", {clean(row['address'])}"
+        what = f"{units(row['amount'], row)}{leg}: {clean(row['reason'])}{to}"
+        screen.wrapped("  ", f"posted by {clean(row['case_ref'])} as {row['place']}: {what}")
     for trace in answer.data["traces"]:
         screen.head(f"Case {clean(trace['case_ref'])} on {trace['chain']}, {trace['method']}")
         for coin in trace["starts"]:

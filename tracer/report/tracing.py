@@ -11,6 +11,8 @@ from tracer.store.reader import Reader
 from tracer.taint.following import FIFO
 
 FIRST_HOP = "first-hop"
+TXID = re.compile("(?:0x)?([0-9a-fA-F]{64})")
+NOT_FOLLOWED = "on account chains only value that left custody unexplained is followed"
 EDGE = "SELECT * FROM v_trace_edge WHERE case_ref = :case_ref AND method = :method AND label IS NOT NULL AND "
 COIN = """SELECT m.movement_id, m.outpoint, m.txid, m.height, m.amount, m.asset, m.symbol, m.decimals,
     m.target AS address, w.watch_ref, w.role FROM v_movement m
@@ -90,9 +92,11 @@ def trace(reader: Reader, ref: str, method: str | None) -> Answer:
     """Answer where the value behind a reference went; raises UnknownRef."""
     cases = case_chains(reader, None)
     whole = [row for row in cases if row["case_ref"] == ref]
-    outputs, firsts, orphaned = ([], [], False) if whole else candidates(reader, ref)
+    rows = [] if whole else movements_of(reader, ref)
+    named = [row for row in rows if row["canonical"]]
+    outputs = [row["movement_id"] for row in named if row["kind"] == "out"]
     answer = begin(reader, "trace", whole or cases)
-    answer.data = {"ref": ref, "traces": [], "first_hops": firsts}
+    answer.data = {"ref": ref, "traces": [], "first_hops": hops_among(reader, ref, named), "postings": []}
     for row in whole or cases:
         if row["chain"] is None:
             continue
@@ -105,13 +109,31 @@ def trace(reader: Reader, ref: str, method: str | None) -> Answer:
             found = follow(reader, case_ref, method or FIFO, starts, None if whole else labels)
             answer.data["traces"].append(trace_row(case_ref, chain, method or FIFO, found))
             answer.checks.append(found.check(f"{case_ref} {chain} {method or FIFO}"))
-    if orphaned:
+    if rows and not named:
         answer.checks.append(Check("REORG-1", ref, NOT_SHOWN, "voided by reorg: its block left the chain"))
+    if not answer.data["traces"] and not answer.data["first_hops"]:
+        add_postings(reader, answer, named)
     return answer
 
 
-def candidates(reader: Reader, ref: str) -> tuple[list[int], list[Row], bool]:
-    """The outputs and first hops that a reference names, and whether a reorg took all of it away."""
+def add_postings(reader: Reader, answer: Answer, named: list[Row]) -> None:
+    """Where nothing is traced on an account chain, say that this shows little, and how it was posted."""
+    coins = {chain for (chain,) in reader.raw("SELECT c.name FROM trace_run r JOIN chain c ON c.id = r.chain_id")}
+    named = [row for row in named if row["chain"] not in coins]
+    if not named:
+        return
+    ref = answer.data["ref"]
+    if txid := TXID.fullmatch(ref):
+        sql = "SELECT * FROM v_posting WHERE txid_bytes = :txid ORDER BY posting_id"
+        answer.data["postings"] = reader.rows(sql, txid=bytes.fromhex(txid[1]))
+    else:
+        sql = "SELECT * FROM v_posting WHERE movement_id IN ({numbers}) ORDER BY posting_id"
+        answer.data["postings"] = reader.among(sql, [row["movement_id"] for row in named])
+    answer.checks.append(Check("COVERAGE", ref, NOT_SHOWN, NOT_FOLLOWED))
+
+
+def movements_of(reader: Reader, ref: str) -> list[Row]:
+    """The stored movements that a reference names, canonical or not; raises UnknownRef."""
     bare = ref.removeprefix("0x").lower()
     if match := re.fullmatch(r"([0-9a-f]{64}):(\d{1,10})", bare):
         rows = of_transaction(reader, match[1])
@@ -122,11 +144,15 @@ def candidates(reader: Reader, ref: str) -> tuple[list[int], list[Row], bool]:
         rows = of_holder(reader, ref, bare)
     if not rows:
         raise UnknownRef(f"{ref!r} is not in the store")
-    numbers = [row["movement_id"] for row in rows if row["canonical"]]
-    firsts = reader.rows(f"SELECT * FROM v_frontier WHERE method = '{FIRST_HOP}'") if numbers else []
-    named = {row["txid"] for row in rows} if ":" not in ref and re.fullmatch(r"[0-9a-f]{64}", bare) else set()
-    hops = [row for row in firsts if row["movement_id"] in numbers or row["txid"] in named]
-    return [r["movement_id"] for r in rows if r["canonical"] and r["kind"] == "out"], hops, not numbers
+    return rows
+
+
+def hops_among(reader: Reader, ref: str, named: list[Row]) -> list[Row]:
+    """The first hops among some movements, and where the reference is a transaction all of its first hops."""
+    numbers = {row["movement_id"] for row in named}
+    txids = {row["txid"] for row in named} if TXID.fullmatch(ref) else set()
+    firsts = reader.rows(f"SELECT * FROM v_frontier WHERE method = '{FIRST_HOP}'") if named else []
+    return [row for row in firsts if row["movement_id"] in numbers or row["txid"] in txids]
 
 
 def of_transaction(reader: Reader, txid: str) -> list[Row]:
