@@ -296,11 +296,11 @@ class Follower:
     def _note_skipped(self, reasons: Iterable[str], ref: BlockRef) -> None:
         """Store and tell, once per reason, what could not be read: it is not shown, and nobody may think it was."""
         for reason in reasons:
-            if reason not in self._skipped:
-                self._skipped.add(reason)
-                notice = Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")
-                self.store.alert(self.handle, notice, int(time.time()))
-                self._tell(self.config.name, notice)
+            if reason in self._skipped:
+                continue
+            if self.store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
+                self._tell(self.config.name, Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}"))
+            self._skipped.add(reason)
 
     async def _opening_balances(self, ref: BlockRef) -> Mapping[tuple[int, Holder, AssetId], int]:
         """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""

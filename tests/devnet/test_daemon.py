@@ -112,6 +112,19 @@ def test_a_node_that_stays_behind_is_told_once_after_its_deadline(scene: Scene, 
     scene.end()
 
 
+def test_what_cannot_be_observed_is_told_once_in_the_life_of_a_store(other: EthereumNet, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, [other])
+    scene.configure(traces="off")
+    told = []
+    for _ in range(3):
+        other.pay("rich", "seized", 1)
+        other.mine()
+        assert scene.daemon.sync() == 0
+        told.append(scene.daemon.log.count("internal transfers unobserved"))
+    assert told == [1, 0, 0]
+    assert len([rule for rule, *_ in scene.stored.alerts() if rule == "DATA-1"]) == 1
+
+
 def test_a_store_is_made_by_the_first_start_and_owned_by_one_process(net: BitcoinNet, tmp_path: Path) -> None:
     daemon = Tracerd(tmp_path, [net.table()], [case_file([net], [net.first], [net.height()])], new=True)
     stored = Stored(daemon.store)
