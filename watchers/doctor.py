@@ -104,7 +104,7 @@ async def _check(chain: ChainConfig, oldest: int) -> list[Finding]:
         lacks = await node.lacks(oldest)
         findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
         if not lacks and oldest <= best.height:
-            findings.append(Finding(chain.name, step, True, "blocks, state and traces"))
+            findings.append(Finding(chain.name, step, True, chain.asked))
     except TracerError as error:
         findings.append(Finding(chain.name, step, False, str(error), error.remedy))
     finally:

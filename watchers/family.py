@@ -76,6 +76,11 @@ class ChainConfig(Table, ABC):
         """The asset that fees are paid in."""
 
     @property
+    @abstractmethod
+    def asked(self) -> str:
+        """What is asked of a node of this chain, in words."""
+
+    @property
     def assets(self) -> list[Asset]:
         """The native asset, then the listed tokens."""
         return [self.native]

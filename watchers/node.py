@@ -111,4 +111,4 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
         """Balances after a block, by its hash (account chains); raises NodeMissing if the state is gone."""
 
     async def lacks(self, oldest: int) -> list[Lack]:
-        """What this node lacks to answer for blocks, state and traces from height `oldest` on."""
+        """What this node lacks to answer, from height `oldest` on, for all that it is asked."""

@@ -36,7 +36,18 @@ async def test_fit_nodes_pass_every_check(shared_bitcoind: Bitcoind, shared_anvi
     best = shared_bitcoind.rpc("getbestblockhash")
     assert f"ok   bitcoin: tip: block {shared_bitcoind.rpc('getblockcount')} {best}" in text
     assert f"genesis {shared_bitcoind.rpc('getblockhash', 0)}" in text
+    assert "ok   bitcoin: answers from block 0 on: blocks, previous outputs\n" in text
+    assert "ok   ethereum: answers from block 0 on: blocks, state, traces\n" in text
     assert text.endswith("all 6 checks passed")
+
+
+async def test_what_a_node_is_not_asked_for_is_not_said_to_be_there(
+    shared_bitcoind: Bitcoind, shared_anvil: Anvil
+) -> None:
+    config = config_of(shared_bitcoind, shared_anvil, "chain.ethereum.traces=off")
+    assert report(await check(config, {})).splitlines()[-2] == (
+        "ok   ethereum: answers from block 0 on: blocks, state; traces not asked: configured off"
+    )
 
 
 async def test_a_node_of_another_network_fails_and_the_other_chain_is_still_checked(

@@ -46,6 +46,11 @@ class BitcoinChain(ChainConfig):
         """Bitcoin, in satoshi."""
         return Asset(AssetId(f"{self.id}/slip44:0"), "BTC", 8, AssetKind.NATIVE)
 
+    @property
+    def asked(self) -> str:
+        """Blocks, and what their inputs spent."""
+        return "blocks, previous outputs"
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.final < self.confirmed:

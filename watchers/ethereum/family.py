@@ -61,6 +61,11 @@ class EthereumChain(ChainConfig):
         return Asset(AssetId(f"{self.id}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
 
     @property
+    def asked(self) -> str:
+        """Blocks and balances, and traces unless they are configured off."""
+        return "blocks, state, traces" if self.traces == "auto" else "blocks, state; traces not asked: configured off"
+
+    @property
     def tokens(self) -> list[Asset]:
         """The allow-list."""
         return [
