@@ -4,12 +4,12 @@ A book opens at the seizure height B0. It is a function of the store's canonical
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tracer.custody.case import LegKind
 from tracer.custody.judge import Attested, Judgement
 from tracer.custody.ledger import KEEPING, Entry, Loss, Place, Totals, close_transaction
-from tracer.matching import Arrival, Credit, LegState, Match, match_credit
+from tracer.matching import Arrival, Credit, Found, LegState, Match, match_credit
 from tracer.types import HELD_ROLES, AssetId, Holder, Kind, Movement, Outpoint, Role
 
 DUST = 546
@@ -35,15 +35,29 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What of a movement is a case's, where that is not all or nothing by the rules of one case alone.
+
+    debits, credits: units by (case, movement). ambiguous: cases for which it cannot be told.
+    """
+
+    debits: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    credits: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    ambiguous: frozenset[int] = frozenset()
+
+
+NOT_SHARED = Shares()
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """One transaction as one case sees it.
 
-    debits: units its own holders (or own coins) paid, per asset and holder, fees included. payers: per asset every
-    holder it watches that paid. credits: to holders it watches. losses: to others. fee: native units its holders paid.
+    debits: units its own holders (or own coins) paid, per asset and holder, fees included. credits: to holders it
+    watches. losses: to others. fee: native units that the transaction cost.
     """
 
     debits: Mapping[AssetId, Mapping[Holder, int]]
-    payers: Mapping[AssetId, frozenset[Holder]]
     credits: tuple[Credit, ...]
     losses: Mapping[AssetId, tuple[Loss, ...]]
     fee: int
@@ -58,7 +72,7 @@ class Flow:
 
 @dataclass(slots=True)
 class Book:
-    """The running state; see the module."""
+    """The running state; see the module. missing: outpoints named as seized that were not unspent at B0."""
 
     case_id: int
     ref: str
@@ -74,6 +88,7 @@ class Book:
     legs_to: dict[Holder, list[LegState]] = field(default_factory=dict)
     by_id: dict[int, LegState] = field(default_factory=dict)
     deadlines: list[tuple[int, int]] = field(default_factory=list)
+    missing: frozenset[Outpoint] = frozenset()
 
     def __post_init__(self) -> None:
         for leg in self.legs:
@@ -87,6 +102,15 @@ class Book:
         """The running totals of an asset."""
         return self.totals.setdefault(asset, Totals())
 
+    def doubts(self, asset: AssetId, native: AssetId) -> list[str]:
+        """Why the ledger of an asset may not be whole although it closes."""
+        found = []
+        if any(amount < 0 for (_, held), amount in self.held.items() if held == asset):
+            found.append("an address paid more than it was seen to hold: something was not observed")
+        if self.missing and asset == native:
+            found.append(f"{len(self.missing)} named seized coins were not there at the seizure height")
+        return found
+
     def hold(self, holder: Holder, asset: AssetId, change: int) -> None:
         """Move what a holder holds for the case."""
         self.held[holder, asset] = self.held.get((holder, asset), 0) + change
@@ -99,47 +123,67 @@ def flow_of(
     roles: Mapping[Holder, Role],
     native: AssetId,
     followed: frozenset[AssetId],
+    shares: Shares = NOT_SHARED,
 ) -> Flow:
     """Read one transaction with the eyes of one case.
 
     roles: the role of each holder of the transaction that the case watches. followed: assets that count.
     """
     debits: dict[AssetId, dict[Holder, int]] = {}
-    payers: dict[AssetId, set[Holder]] = {}
+    fee = 0
+    counting = [n for n in moves if n.movement.asset in followed]
+    for numbered in counting:
+        move = numbered.movement
+        paid = shares.debits.get((book.case_id, numbered.id), move.amount if owns(book, move, roles) else 0)
+        if paid and move.source is not None and move.source != move.target:
+            holders = debits.setdefault(move.asset, {})
+            holders[move.source] = holders.get(move.source, 0) + paid
+        if move.kind is Kind.FEE:
+            fee += move.amount if move.source is None else paid
+    others = frozenset(
+        holder
+        for holder in (n.movement.source for n in counting if n.movement.spends is not None)
+        if holder is not None and holder in roles and roles[holder] not in HELD_ROLES
+    )
     credits: list[Credit] = []
     losses: dict[AssetId, list[Loss]] = {}
-    fee = 0
-    for numbered in moves:
+    for numbered in counting:
         move = numbered.movement
-        source, target = move.source, move.target
-        if move.asset not in followed or source == target:
-            if move.kind is Kind.FEE and source is None:
-                fee = move.amount
+        if move.target is None or move.source == move.target:
             continue
-        own = owns(book, move, roles)
-        if own and source is not None and move.amount:
-            paid = debits.setdefault(move.asset, {})
-            paid[source] = paid.get(source, 0) + move.amount
-        if source is not None and source in roles and move.kind is not Kind.FEE and move.amount:
-            theirs = roles[source] in HELD_ROLES and not own  # another case's coin on an address that both watch
-            if not theirs:
-                payers.setdefault(move.asset, set()).add(source)
-        if move.kind is Kind.FEE:
-            fee += move.amount if own else 0
-        elif target is None:
-            continue
-        elif target in roles:
-            credits.append(Credit(numbered.id, target, roles[target], move.asset, move.amount))
-        elif own or move.kind is Kind.OUT:
-            losses.setdefault(move.asset, []).append(Loss(numbered.id, target, move.amount, "leak"))
+        if move.target in roles:
+            share = shares.credits.get((book.case_id, numbered.id), move.amount)
+            credits += [credit_of(numbered, share, roles, debits, others)] if share else []
+        elif move.kind is Kind.OUT or owns(book, move, roles):
+            losses.setdefault(move.asset, []).append(Loss(numbered.id, move.target, move.amount, "leak"))
     return Flow(
         debits,
-        {asset: frozenset(who) for asset, who in payers.items()},
         tuple(credits),
         {asset: tuple(items) for asset, items in losses.items()},
         fee,
         native,
+        book.case_id in shares.ambiguous,
     )
+
+
+def credit_of(
+    numbered: Numbered,
+    share: int,
+    roles: Mapping[Holder, Role],
+    debits: Mapping[AssetId, Mapping[Holder, int]],
+    others: frozenset[Holder],
+) -> Credit:
+    """Read a credit: who paid it, and whether it only went back.
+
+    On account chains the sender paid; if nobody watches it, it is a contract that passes on what the case's holders
+    paid in the same transaction. On UTXO chains the case's own inputs pay every output; without any, `others`, its
+    exchange and refund addresses among the inputs.
+    """
+    move = numbered.movement
+    assert move.target is not None, "a credit has a receiver"
+    paid = frozenset(debits.get(move.asset, ())) or others
+    payers = frozenset({move.source}) if move.source is not None and move.source in roles else paid
+    return Credit(numbered.id, move.target, roles[move.target], move.asset, share, payers, move.target in payers)
 
 
 def owns(book: Book, move: Movement, roles: Mapping[Holder, Role]) -> bool:
@@ -149,50 +193,43 @@ def owns(book: Book, move: Movement, roles: Mapping[Holder, Role]) -> bool:
     return move.source is not None and roles.get(move.source) in HELD_ROLES
 
 
-def serves(book: Book, flow: Flow, time: int) -> bool:
-    """Whether any credit of a flow would fulfil a leg of the case."""
-    return any(
-        match_credit(
-            credit,
-            flow.payers.get(credit.asset, frozenset()),
-            book.legs_to.get(credit.holder, ()),
-            time,
-            exact=True,
-        )[0]
-        for credit in flow.credits
-    )
-
-
 def post(book: Book, flow: Flow, moment: Moment) -> tuple[list[Entry], list[Match]]:
     """Match a flow's credits to legs, post it, and move the book's totals; returns postings and matches."""
     matches: list[Match] = []
     kept: dict[AssetId, list[Entry]] = {}
-    leaving: dict[AssetId, list[Match]] = {}
+    delivered: dict[AssetId, list[Match]] = {}
     losses = {asset: list(items) for asset, items in flow.losses.items()}
-    for credit in flow.credits:
-        found = serve(book, credit, flow, moment)
-        matches += found
-        rest = credit.amount - sum(match.amount for match in found)
+    budget = {asset: sum(paid.values()) for asset, paid in flow.debits.items()}
+    for credit in sorted(flow.credits, key=lambda credit: credit.role not in HELD_ROLES):
+        own = budget.get(credit.asset)
         if credit.role in HELD_ROLES:
-            kept.setdefault(credit.asset, []).extend(keep(credit, flow, found, rest))
-        elif flow.debits.get(credit.asset):
-            leaving.setdefault(credit.asset, []).extend(found)
-            if rest:
-                losses.setdefault(credit.asset, []).append(
-                    Loss(credit.movement_id, credit.holder, rest, "wrong destination: no leg to it is open")
-                )
+            found = serve(book, credit, credit.amount if own is None else min(credit.amount, own), moment)
+            kept.setdefault(credit.asset, []).extend(keep(credit, own is not None, found))
+            if own is not None:
+                budget[credit.asset] = max(0, own - credit.amount)
+        elif own:
+            found = serve(book, credit, min(credit.amount, own), moment)
+            served = sum(match.amount for match in found.matches)
+            budget[credit.asset] = own - served
+            delivered.setdefault(credit.asset, []).extend(found.matches)
+            if rest := min(credit.amount, own) - served:
+                reason = "ambiguous: several legs fit" if found.tied else "wrong destination: no leg to it is open"
+                losses.setdefault(credit.asset, []).append(Loss(credit.movement_id, credit.holder, rest, reason))
+        else:
+            continue
+        matches += found.matches
     legs = list({match.leg.plan.id: match.leg for match in matches}.values())
     entries: list[Entry] = []
     for asset in flow.assets:
-        debited = sum(flow.debits.get(asset, {}).values())
-        if debited:
+        if asset in flow.debits:
+            fee = flow.fee if asset == flow.native else 0
             entries += close_transaction(
                 asset,
-                debited,
+                sum(flow.debits[asset].values()),
                 kept.get(asset, []),
-                leaving.get(asset, []),
+                delivered.get(asset, []),
                 losses.get(asset, []),
-                flow.fee if asset == flow.native else 0,
+                fee,
                 legs,
                 flow.ambiguous,
             )
@@ -202,13 +239,12 @@ def post(book: Book, flow: Flow, moment: Moment) -> tuple[list[Entry], list[Matc
     return entries, matches
 
 
-def serve(book: Book, credit: Credit, flow: Flow, moment: Moment) -> list[Match]:
-    """Match one credit and note its arrival with the legs it serves; change serves none."""
-    payers = flow.payers.get(credit.asset, frozenset())
-    if credit.holder in payers or not credit.amount:
-        return []
-    found, _ = match_credit(credit, payers, book.legs_to.get(credit.holder, ()), moment.time, exact=flow.ambiguous)
-    for match in found:
+def serve(book: Book, credit: Credit, amount: int, moment: Moment) -> Found:
+    """Match a credit, as far as the case itself paid it, and note its arrival with the legs; change serves none."""
+    if credit.change or not amount:
+        return Found((), amount)
+    found = match_credit(replace(credit, amount=amount), book.legs_to.get(credit.holder, ()), moment.time)
+    for match in found.matches:
         match.leg.arrivals.append(
             Arrival(match.amount, credit.movement_id, moment.height, moment.time, moment.block_id)
         )
@@ -217,11 +253,10 @@ def serve(book: Book, credit: Credit, flow: Flow, moment: Moment) -> list[Match]
     return found
 
 
-def keep(credit: Credit, flow: Flow, found: Sequence[Match], rest: int) -> list[Entry]:
-    """Post a credit to a holder of the case itself."""
-    own = bool(flow.debits.get(credit.asset))
+def keep(credit: Credit, own: bool, found: Found) -> list[Entry]:
+    """Post a credit to a holder of the case itself; own: the case paid in the transaction."""
     entries: list[Entry] = []
-    for match in found:
+    for match in found.matches:
         kind = match.leg.plan.kind
         place = Place.INTERNAL if own else Place.REFUND if kind is LegKind.REFUND else Place.CREDIT
         reason = "gas top-up" if kind is LegKind.GAS else kind.value.lower()
@@ -236,22 +271,24 @@ def keep(credit: Credit, flow: Flow, found: Sequence[Match], rest: int) -> list[
                 match.leg.plan.id,
             )
         )
+    rest = credit.amount - sum(match.amount for match in found.matches)
     if rest:
-        if own:
-            change = credit.holder in flow.payers.get(credit.asset, frozenset())
-            place, reason = (Place.CHANGE, "change") if change else (Place.INTERNAL, "outside a leg")
+        if own and credit.change:
+            place, reason = Place.CHANGE, "change"
+        elif own:
+            place, reason = Place.INTERNAL, "ambiguous: several legs fit" if found.tied else "outside a leg"
         else:
-            place, reason = Place.CREDIT, credit_class(credit, flow)
+            place, reason = Place.CREDIT, credit_class(credit, found)
         entries.append(Entry(credit.asset, place, reason, rest, credit.movement_id, credit.holder))
     return entries
 
 
-def credit_class(credit: Credit, flow: Flow) -> str:
+def credit_class(credit: Credit, found: Found) -> str:
     """Name a credit that no leg explains."""
-    if flow.ambiguous:
-        return "ambiguous: several cases share the receiver"
     if credit.amount <= DUST:
         return "dust"
+    if found.tied:
+        return "ambiguous: several legs fit"
     return "late arrival" if credit.role is Role.SEIZED else "outside a leg"
 
 
@@ -277,6 +314,11 @@ def open_with(book: Book, entries: Sequence[Entry]) -> None:
         book.total(entry.asset).post(entry)
         if entry.holder is not None:
             book.hold(entry.holder, entry.asset, entry.amount)
+
+
+def fee_posted(entries: Sequence[Entry]) -> int:
+    """The units of a transaction's fee that some postings account for."""
+    return sum(e.amount for e in entries if e.place is Place.FEE or (e.holder is None and e.reason.startswith("fee")))
 
 
 def newly_judged(book: Book, leg_id: int | None, asset: AssetId, judgement: Judgement) -> bool:

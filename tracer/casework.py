@@ -8,12 +8,25 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tracer.book import Book, Flow, Moment, Numbered, flow_of, newly_judged, open_with, post
+from tracer.book import (
+    NOT_SHARED,
+    Book,
+    Flow,
+    Moment,
+    Numbered,
+    Shares,
+    fee_posted,
+    flow_of,
+    newly_judged,
+    open_with,
+    post,
+)
 from tracer.chain import Marks
 from tracer.custody.judge import Judgement, Verdict, judge_conservation, judge_leg
 from tracer.custody.ledger import KEEPING, Entry, Place, Totals
 from tracer.matching import LegState
 from tracer.notices import Notice, about_decoys, about_postings
+from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
 from tracer.sharing import share_out
 from tracer.taint.following import Edge, Trace, TracedRow, advance, seed_coin
 from tracer.types import (
@@ -31,24 +44,6 @@ from tracer.types import (
     TxFacts,
     outpoint,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """One case's watch on a holder; `outpoints`: only these coins are seized (None: all)."""
-
-    case_id: int
-    role: Role
-    outpoints: frozenset[Outpoint] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """An unspent output of interest: its OUT row, who holds it, its amount."""
-
-    movement_id: int
-    holder: Holder
-    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +171,13 @@ class Casework:
         done.txs.append(kept)
         roles = self._roles(kept.moves)
         spent = [(n, self.coins.get(n.movement.spends)) for n in kept.moves if n.movement.spends is not None]
-        flows = self._flows(kept.moves, roles, moment.time)
-        for case_id, flow in flows.items():
+        flows = self._flows(kept.moves, roles, moment.time, done)
+        fee_left: int | None = None  # inputs of several cases pay one fee together, not one each
+        for case_id, seen in flows.items():
             book = self.books[case_id]
+            flow = seen if fee_left is None or not self.utxo else replace(seen, fee=fee_left)
             entries, matches = post(book, flow, moment)
+            fee_left = flow.fee - fee_posted(entries)
             done.entries += [(case_id, kept.id, entry) for entry in entries]
             self._note(book, flow, entries, done)
             touched.update(((case_id, asset), None) for asset in flow.assets)
@@ -221,17 +219,38 @@ class Casework:
         return roles
 
     def _flows(
-        self, moves: Sequence[Numbered], roles: Mapping[int, Mapping[Holder, Role]], time: int
+        self, moves: Sequence[Numbered], roles: Mapping[int, Mapping[Holder, Role]], time: int, done: Prepared
     ) -> dict[int, Flow]:
         """Read a transaction for every case it concerns, settling whose payment it is where cases share holders."""
-        flows: dict[int, Flow] = {}
-        for case_id, case_roles in sorted(roles.items()):
-            book = self.books[case_id]
-            if book.opened:
-                flow = flow_of(book, moves, case_roles, self.native.id, self.followed)
-                if flow.debits or flow.credits:
-                    flows[case_id] = flow
-        return share_out(flows, self.books, time, self.utxo) if len(flows) > 1 else flows
+        concerned = {case_id: roles[case_id] for case_id in sorted(roles) if self.books[case_id].opened}
+        native, followed, shares = self.native.id, self.followed, NOT_SHARED
+        if len(concerned) > 1:
+            shares = share_out(moves, concerned, self.books, time, native, followed)
+            done.notices += self._unclaimed(moves, shares)
+        flows = {
+            case_id: flow_of(self.books[case_id], moves, case_roles, native, followed, shares)
+            for case_id, case_roles in concerned.items()
+        }
+        for case_id, flow in flows.items():
+            credits = tuple(c for c in flow.credits if c.payers or not self._named_only(case_id, c.holder))
+            flows[case_id] = replace(flow, credits=credits)
+        return {case_id: flow for case_id, flow in flows.items() if flow.debits or flow.credits}
+
+    def _unclaimed(self, moves: Sequence[Numbered], shares: Shares) -> list[Notice]:
+        """Tell of credits to shared addresses that no case could be given."""
+        claims: dict[int, int] = {}
+        for (_, movement_id), units in shares.credits.items():
+            claims[movement_id] = claims.get(movement_id, 0) + units
+        notices: list[Notice] = []
+        for move in (n.movement for n in moves if n.movement.amount and claims.get(n.id) == 0):
+            if move.target is not None:
+                held = [i.case_id for i in self.interest_of(move.target) if i.role in HELD_ROLES]
+                notices += shared_credit([self.books[case] for case in held], f"payment to {self.show(move.target)}")
+        return notices
+
+    def _named_only(self, case_id: int, holder: Holder) -> bool:
+        """Whether only named coins of an address are the case's, so that what strangers pay to it is not."""
+        return any(i.case_id == case_id and i.outpoints is not None for i in self.interest_of(holder))
 
     def _note(self, book: Book, flow: Flow, entries: Sequence[Entry], done: Prepared) -> None:
         """Remember which holdings of a book changed."""
@@ -304,14 +323,17 @@ class Casework:
         """Book a withdrawal or reward: a credit that no transaction carries."""
         numbered = Numbered(next(self.ids.movement), move)
         done.loose.append(numbered)
-        for interest in self.interest_of(move.target) if move.target is not None else ():
-            book = self.books[interest.case_id]
-            if book.opened and interest.role in HELD_ROLES and move.amount:
-                entry = Entry(move.asset, Place.CREDIT, move.kind.name.lower(), move.amount, numbered.id, move.target)
-                open_with(book, [entry])
-                done.entries.append((book.case_id, None, entry))
-                done.held[book.case_id, move.target, move.asset] = 0  # type: ignore[index]
-                touched[book.case_id, move.asset] = None
+        if move.target is None or not move.amount:
+            return
+        holding = [i.case_id for i in self.interest_of(move.target) if i.role in HELD_ROLES]
+        books = [self.books[case_id] for case_id in holding if self.books[case_id].opened]
+        if len(books) == 1:
+            entry = Entry(move.asset, Place.CREDIT, move.kind.name.lower(), move.amount, numbered.id, move.target)
+            open_with(books[0], [entry])
+            done.entries.append((books[0].case_id, None, entry))
+            done.held[books[0].case_id, move.target, move.asset] = 0
+            touched[books[0].case_id, move.asset] = None
+        done.notices += shared_credit(books, f"{move.kind.name.lower()} to {self.show(move.target)}")
 
     def _open(
         self,
@@ -321,45 +343,23 @@ class Casework:
         touched: dict[tuple[int, AssetId], None],
     ) -> None:
         """Open a book at B0 with the coins or balances its holders have."""
-        entries = self._opening_coins(book, done) if self.utxo else self._opening_balances(book, balances)
+        others = [other for other in self.books.values() if other is not book]
+        if self.utxo:
+            entries, seized = opening_coins(book, others, self.coins, self.interest_of, self.native.id)
+            for point in seized:
+                coin = self.coins[point]
+                label = seed_coin(self.traces[book.case_id], point, coin.amount)
+                done.labels.append((book.case_id, label, coin.movement_id))
+            done.notices += missing_coins(book)
+        else:
+            entries = opening_balances(book, others, balances, self.interest_of)
         open_with(book, entries)
+        touched[book.case_id, self.native.id] = None
         for entry in entries:
             done.entries.append((book.case_id, None, entry))
             if entry.holder is not None:
                 done.held[book.case_id, entry.holder, entry.asset] = 0
             touched[book.case_id, entry.asset] = None
-
-    def _opening_coins(self, book: Book, done: Prepared) -> list[Entry]:
-        entries: list[Entry] = []
-        others = {point for other in self.books.values() if other is not book for point in other.coins}
-        for point, coin in sorted(self.coins.items(), key=lambda item: item[1].movement_id):
-            for interest in self.interest_of(coin.holder):
-                if interest.case_id != book.case_id or interest.role not in HELD_ROLES:
-                    continue
-                seized = interest.role is Role.SEIZED and (interest.outpoints is None or point in interest.outpoints)
-                if not seized and point in others:
-                    continue
-                place, reason = (Place.SEIZED, "seized") if seized else (Place.CREDIT, "there before")
-                entries.append(Entry(self.native.id, place, reason, coin.amount, coin.movement_id, coin.holder))
-                book.coins.add(point)
-                if seized:
-                    label = seed_coin(self.traces[book.case_id], point, coin.amount)
-                    done.labels.append((book.case_id, label, coin.movement_id))
-        return entries
-
-    def _opening_balances(self, book: Book, balances: Mapping[tuple[int, Holder, AssetId], int]) -> list[Entry]:
-        entries: list[Entry] = []
-        for (case_id, holder, asset), amount in balances.items():
-            if case_id != book.case_id or not amount:
-                continue
-            role = next(i.role for i in self.interest_of(holder) if i.case_id == case_id)
-            if role is Role.SEIZED:
-                entries.append(Entry(asset, Place.SEIZED, "seized", amount, None, holder))
-                continue
-            others = sum(other.held.get((holder, asset), 0) for other in self.books.values() if other is not book)
-            if amount > others:
-                entries.append(Entry(asset, Place.CREDIT, "there before", amount - others, None, holder))
-        return entries
 
     def _judge(
         self,
@@ -379,7 +379,8 @@ class Casework:
             for leg in book.legs if not book.judged else [book.by_id[leg_id] for leg_id in sorted(due)]:
                 self._judge_leg(book, leg, marks, judged)
         for case_id, asset in touched:
-            judgement = judge_conservation(asset, self.books[case_id].total(asset))
+            book = self.books[case_id]
+            judgement = judge_conservation(asset, book.total(asset), book.doubts(asset, self.native.id))
             if newly_judged(self.books[case_id], None, asset, judgement):
                 judged.verdicts.append((case_id, None, asset, judgement))
         return judged
@@ -402,3 +403,10 @@ def overdue_between(book: Book, before: int, now: int) -> set[int]:
     first = bisect_left(book.deadlines, (before, -1))
     last = bisect_left(book.deadlines, (now, -1))
     return {leg_id for _, leg_id in book.deadlines[first:last]}
+
+
+def shared_credit(books: Sequence[Book], what: str) -> list[Notice]:
+    """Tell every case that shares a receiver that nobody can say whose a credit is: it is in none of their books."""
+    if len(books) < 2:
+        return []
+    return [Notice("LEG-2", "INFO", f"{what}: ambiguous, several cases share the address", b.case_id) for b in books]

@@ -1,14 +1,14 @@
 """How a transaction's credits find the custody legs they fulfil. Pure.
 
 A credit matches an open leg of the same asset and target whose sources are the holders that paid, inside the leg's
-window; the oldest deadline is served first, equal deadlines are ambiguous. What an open leg does not need is excess on
-the last leg served. One leg may take many transactions, one transaction may serve many legs.
+window. The leg that wants exactly this amount is meant, else the oldest deadline; equal deadlines are ambiguous. One
+leg may take many transactions, one transaction may serve many legs.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tracer.custody.case import DELIVERING, LegKind
+from tracer.custody.case import LegKind
 from tracer.types import AssetId, Holder, Role
 
 NEVER = 2**62
@@ -29,11 +29,6 @@ class Plan:
     max_fee: int
     not_before: int | None
     deadline: int | None
-
-    @property
-    def delivers(self) -> bool:
-        """Whether fulfilling it takes value out of custody."""
-        return self.kind in DELIVERING
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +69,18 @@ class LegState:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Value that reached a holder the case watches."""
+    """Value that reached a holder the case watches.
+
+    payers: the case's watched holders that paid it; empty: paid from outside. change: it went back to its payer.
+    """
 
     movement_id: int
     holder: Holder
     role: Role
     asset: AssetId
     amount: int
+    payers: frozenset[Holder]
+    change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,42 +93,65 @@ class Match:
     excess: bool
 
 
-def match_credit(
-    credit: Credit, payers: frozenset[Holder], legs: Iterable[LegState], time: int, *, exact: bool = False
-) -> tuple[list[Match], int]:
-    """Allocate a credit to legs; returns the matches and the units that found none.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a credit found: its matches, the units left over, and whether several legs were equally meant."""
 
-    payers: the case's watched holders that the transaction debits in this asset; empty: paid from outside.
-    exact: never allocate excess (used where a payment mixes cases).
+    matches: tuple[Match, ...]
+    rest: int
+    tied: bool = False
+
+
+def match_credit(credit: Credit, legs: Iterable[LegState], time: int) -> Found:
+    """Allocate a credit to legs.
+
+    Legs inside their window come before late ones. What no leg wants is excess on the last leg served, but only if a
+    holder of the case paid it: strangers cannot contradict a leg by paying more.
     """
-    fitting = [leg for leg in legs if fits(leg.plan, credit, payers, time)]
+    fitting = [leg for leg in legs if fits(leg.plan, credit, time)]
     rest = credit.amount
     matches: list[Match] = []
-    open_legs = sorted((leg for leg in fitting if leg.wanted and in_window(leg.plan, time)), key=urgency)
-    late_legs = sorted((leg for leg in fitting if leg.wanted and not in_window(leg.plan, time)), key=urgency)
-    for group in same_deadline(open_legs) + same_deadline(late_legs):
-        if not rest:
-            break
-        if len(group) > 1 and rest < sum(leg.wanted for leg in group):
-            return matches, rest  # nobody can say which of them was meant
-        for leg in group:
+    for in_time in (True, False):
+        wanting = [leg for leg in fitting if leg.wanted and in_window(leg.plan, time) is in_time]
+        for leg in meant(wanting, rest):
             taken = min(rest, leg.wanted)
-            if taken:
-                matches.append(Match(credit, leg, taken, excess=False))
-                rest -= taken
-    if rest and not exact:
+            matches.append(Match(credit, leg, taken, excess=False))
+            rest -= taken
+        served = {match.leg.plan.id for match in matches}
+        if rest and any(leg.plan.id not in served for leg in wanting):
+            return Found(tuple(matches), rest, tied=True)  # nobody can say which of them was meant
+    if rest and credit.payers:
         last = matches[-1].leg if matches else last_served(fitting)
         if last is not None:
             matches.append(Match(credit, last, rest, excess=True))
             rest = 0
-    return matches, rest
+    return Found(tuple(matches), rest)
 
 
-def fits(plan: Plan, credit: Credit, payers: frozenset[Holder], time: int) -> bool:
+def meant(legs: Iterable[LegState], amount: int) -> list[LegState]:
+    """Say which of the legs that want something a payment serves, in order; stop where it cannot be told.
+
+    One leg that wants exactly the amount is meant. Else the oldest deadline is served first; legs of one deadline are
+    served together if the payment suffices for all of them.
+    """
+    exact = [leg for leg in legs if leg.wanted == amount]
+    if len(exact) == 1:
+        return exact
+    chosen: list[LegState] = []
+    for group in same_deadline(sorted(legs, key=urgency)):
+        wanted = sum(leg.wanted for leg in group)
+        if not amount or (len(group) > 1 and amount < wanted):
+            break
+        chosen += group
+        amount -= min(amount, wanted)
+    return chosen
+
+
+def fits(plan: Plan, credit: Credit, time: int) -> bool:
     """Say whether a leg could be meant by a credit, its window's end and what is still wanted aside."""
     if (plan.asset, plan.target) != (credit.asset, credit.holder) or time < (plan.not_before or 0):
         return False
-    return bool(payers) and payers <= plan.sources if plan.sources else not payers
+    return bool(credit.payers) and credit.payers <= plan.sources if plan.sources else not credit.payers
 
 
 def in_window(plan: Plan, time: int) -> bool:

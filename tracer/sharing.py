@@ -1,58 +1,119 @@
-"""Whose payment it is when cases share holders: explicit legs decide, else it is ambiguous and never guessed. Pure."""
+"""Whose payment it is when cases share holders: explicit legs decide, else it is ambiguous and never guessed. Pure.
 
-from collections.abc import Mapping
-from dataclasses import replace
+A unit is a debit, or a credit, of one case at most; only what nobody can tell counts against every case that holds
+value there, at most what it holds. A coin has one owner, or none.
+"""
 
-from tracer.book import Book, Flow, serves
-from tracer.types import AssetId, Holder
+from collections.abc import Iterable, Mapping, Sequence
+
+from tracer.book import Book, Numbered, Shares, flow_of
+from tracer.matching import Credit, LegState, fits, in_window, meant
+from tracer.types import HELD_ROLES, AssetId, Holder, Kind, Role
+
+Roles = Mapping[int, Mapping[Holder, Role]]
 
 
-def share_out(flows: Mapping[int, Flow], books: Mapping[int, Book], time: int, utxo: bool) -> dict[int, Flow]:
-    """Settle one transaction that several cases see.
-
-    A coin has one owner, so on UTXO chains only transactions that spend coins of several cases are in doubt; an account
-    that several cases share is debited for the one case whose leg the payment serves. A receiver that cases share is
-    credited to the case that paid, or whose leg it serves. What stays in doubt is marked ambiguous for all of them.
-    """
-    serving = {case for case, flow in flows.items() if serves(books[case], flow, time)}
-    paying = {case for case, flow in flows.items() if flow.debits}
-    doubtful = paying if utxo else contested(flows, paying)
+def share_out(
+    moves: Sequence[Numbered],
+    roles: Roles,
+    books: Mapping[int, Book],
+    time: int,
+    native: AssetId,
+    followed: frozenset[AssetId],
+) -> Shares:
+    """Settle one transaction that several open cases see; movements that only one of them sees stay as they are."""
+    debits: dict[tuple[int, int], int] = {}
+    credits: dict[tuple[int, int], int] = {}
     ambiguous: set[int] = set()
-    if len(doubtful) > 1:
-        if not utxo and len(doubtful & serving) == 1:
-            paying -= doubtful - serving
+    views = {case: flow_of(books[case], moves, roles[case], native, followed) for case in roles}
+    offers = {case: {credit.movement_id: credit for credit in flow.credits} for case, flow in views.items()}
+    paying = {case for case, flow in views.items() if flow.debits}
+    served: set[int] = set()
+    for numbered in moves:
+        move = numbered.movement
+        seeing = [case for case in roles if numbered.id in offers[case]]
+        able = [case for case in seeing if case in paying] or seeing
+        able = [case for case in able if can_pay(books[case], move.source, move.asset, move.amount, roles[case])]
+        if len(seeing) < 2:
+            served |= {case for case in able if wanted_by(books[case], offers[case][numbered.id], time)}
+            continue
+        taken = allot({case: wanted_by(books[case], offers[case][numbered.id], time) for case in able}, move.amount)
+        if not taken and len(able) == 1:
+            taken = {able[0]: move.amount}
         else:
-            ambiguous |= doubtful
-    claims = paying or serving
-    result: dict[int, Flow] = {}
-    for case, seen in flows.items():
-        flow = seen if case in paying else without_debits(seen)
-        rivals = {
-            c.holder
-            for other in flows
-            if other != case and (other in claims or not claims)
-            for c in flows[other].credits
-        }
-        shared = {credit.holder for credit in flow.credits} & rivals
-        if case in ambiguous or (not claims and shared) or (case in serving and not paying and len(serving) > 1):
-            flow = replace(flow, ambiguous=True)
-        if shared and claims and case not in serving and (case not in claims or case in ambiguous):
-            flow = replace(flow, credits=tuple(c for c in flow.credits if c.holder not in shared))
-        result[case] = flow
-    return result
+            served |= taken.keys()
+        credits |= {(case, numbered.id): taken.get(case, 0) for case in seeing}
+    for numbered in moves:
+        move = numbered.movement
+        if move.spends is not None or move.source is None or move.asset not in followed:
+            continue
+        holding = [case for case in roles if roles[case].get(move.source) in HELD_ROLES]
+        if len(holding) < 2:
+            continue
+        told = payer_of(numbered, holding, credits, served, books)
+        if told:
+            debits |= {(case, numbered.id): told.get(case, 0) for case in holding}
+        else:
+            ambiguous |= set(holding)
+            debits |= {
+                (case, numbered.id): min(move.amount, max(0, books[case].held.get((move.source, move.asset), 0)))
+                for case in holding
+            }
+    return Shares(debits, credits, frozenset(ambiguous))
 
 
-def contested(flows: Mapping[int, Flow], paying: set[int]) -> set[int]:
-    """The cases that see one and the same account debited in one asset."""
-    seen: dict[tuple[AssetId, Holder], set[int]] = {}
-    for case in paying:
-        for asset, paid in flows[case].debits.items():
-            for holder in paid:
-                seen.setdefault((asset, holder), set()).add(case)
-    return {case for cases in seen.values() if len(cases) > 1 for case in cases}
+def wanted_by(book: Book, credit: Credit, time: int) -> list[LegState]:
+    """The legs of a case that a credit could serve now."""
+    if credit.change:
+        return []
+    legs = book.legs_to.get(credit.holder, ())
+    return [leg for leg in legs if leg.wanted and fits(leg.plan, credit, time) and in_window(leg.plan, time)]
 
 
-def without_debits(flow: Flow) -> Flow:
-    """The flow of a case for which nobody paid here: another case did, from an address that both watch."""
-    dropped = {holder for paid in flow.debits.values() for holder in paid}
-    return replace(flow, debits={}, payers={asset: who - dropped for asset, who in flow.payers.items()})
+def can_pay(book: Book, source: Holder | None, asset: AssetId, amount: int, roles: Mapping[Holder, Role]) -> bool:
+    """Whether a case can have paid an amount from an account: it must hold that much there."""
+    if source is None or roles.get(source) not in HELD_ROLES:
+        return True
+    return book.held.get((source, asset), 0) >= amount
+
+
+def allot(wanting: Mapping[int, Sequence[LegState]], amount: int) -> dict[int, int]:
+    """Allot a credit to the cases whose legs it serves; empty if that cannot be told.
+
+    It can be told if it is just what all these legs want together, or if the rules of one case alone would serve legs
+    of a single case with it.
+    """
+    owner = {leg.plan.id: case for case, legs in wanting.items() for leg in legs}
+    legs = [leg for case_legs in wanting.values() for leg in case_legs]
+    result: dict[int, int] = {}
+    if legs and sum(leg.wanted for leg in legs) == amount:
+        for leg in legs:
+            result[owner[leg.plan.id]] = result.get(owner[leg.plan.id], 0) + leg.wanted
+        return result
+    cases = {owner[leg.plan.id] for leg in meant(legs, amount)}
+    return {cases.pop(): amount} if len(cases) == 1 else {}
+
+
+def payer_of(
+    numbered: Numbered,
+    holding: Iterable[int],
+    credits: Mapping[tuple[int, int], int],
+    served: set[int],
+    books: Mapping[int, Book],
+) -> dict[int, int]:
+    """Say which of the cases that hold value at an account a debit is of; empty if it cannot be told.
+
+    In this order: the cases that took the credit of the same movement; the one case whose leg the transaction serves;
+    the one case that holds anything there.
+    """
+    move = numbered.movement
+    took = {case: credits.get((case, numbered.id), 0) for case in holding}
+    if sum(took.values()) == move.amount and move.kind is not Kind.FEE:
+        return took
+    serving = [case for case in holding if case in served]
+    if len(serving) == 1:
+        return {serving[0]: move.amount}
+    having = [
+        case for case in holding if move.source is not None and books[case].held.get((move.source, move.asset), 0) > 0
+    ]
+    return {having[0]: move.amount} if len(having) == 1 else {}

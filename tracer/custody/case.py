@@ -31,6 +31,9 @@ class LegKind(Enum):
 DELIVERING = frozenset({LegKind.DEPOSIT, LegKind.RETURN, LegKind.DESTROY})
 """Legs by which value leaves custody with a place in the ledger."""
 
+PAID_FROM_OUTSIDE = frozenset({LegKind.GAS, LegKind.REFUND, LegKind.FORK_CLAIM})
+"""Legs that somebody outside custody may pay."""
+
 
 @dataclass(frozen=True, slots=True)
 class Institution:
@@ -135,11 +138,17 @@ def check_case(case: Case) -> None:
     for leg in case.legs:
         target = watches[leg.target]
         held = target.role in HELD_ROLES
-        if (leg.kind in DELIVERING) == held:
+        if leg.kind is not LegKind.TEST and (leg.kind in DELIVERING) == held:
             wanted = "an exchange or refund address" if held else "a seized, authority or agency address"
             raise CaseRefused(
                 f"leg {leg.ref}: a {leg.kind.value} leg goes to {wanted}, but {leg.target} is {target.role.value}",
                 "Correct the leg's `kind` or `to`, or the watch's `role`. Nothing was written.",
+            )
+        payers = [watches[ref].role for ref in leg.sources]
+        if leg.kind not in PAID_FROM_OUTSIDE and (not payers or not HELD_ROLES.issuperset(payers)):
+            raise CaseRefused(
+                f"leg {leg.ref}: a {leg.kind.value} leg is paid by seized, authority or agency addresses",
+                "Name them in the leg's `from`. Nothing was written.",
             )
         if target.chain not in case.seizures:
             raise CaseRefused(

@@ -1,5 +1,6 @@
 """Judges legs and cases: a verdict with its claims, each with the lane that supports it. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -76,10 +77,11 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     if newest > marks.confirmed:
         return Judgement(Verdict.NOT_SHOWN, "arrived, not yet confirmed", tuple(claims))
     if plan.kind in ATTESTED_KINDS:
-        valid = [a for a in attestations if all(a.covers(arrival.time) for arrival in leg.arrivals)]
-        if not valid:
+        valid = [next((a for a in attestations if a.covers(arrival.time)), None) for arrival in leg.arrivals]
+        used = dict.fromkeys(f"attestation:{a.id}" for a in valid if a is not None)
+        if None in valid:
             return Judgement(Verdict.NOT_SHOWN, "no attestation of the target address was valid then", tuple(claims))
-        claims.append(Claim("target address", Lane.ATTESTED, (f"attestation:{valid[0].id}",)))
+        claims.append(Claim("target address", Lane.ATTESTED, tuple(used)))
     state = "final" if newest <= marks.final else "confirmed"
     claims.append(Claim(state, Lane.REPORTED, tuple(f"block:{a.block_id}" for a in leg.arrivals)))
     return Judgement(Verdict.SHOWN, f"arrived as planned, {state}", tuple(claims))
@@ -99,9 +101,14 @@ def contradiction(leg: LegState, overdue: bool) -> str | None:
     return None
 
 
-def judge_conservation(asset: AssetId, totals: Totals) -> Judgement:
-    """Judge a case's asset: nothing leaked exactly if unexplained is 0."""
+def judge_conservation(asset: AssetId, totals: Totals, doubts: Sequence[str] = ()) -> Judgement:
+    """Judge a case's asset: nothing leaked exactly if unexplained is 0 and everything could be seen.
+
+    doubts: why the ledger may not be whole although it closes, such as an address that paid more than it had.
+    """
     claim = Claim(f"ledger of {asset}", Lane.REPORTED, ("ledger",))
     if totals.unexplained:
         return Judgement(Verdict.CONTRADICTED, "value left custody that no leg explains", (claim,))
+    if doubts:
+        return Judgement(Verdict.NOT_SHOWN, "; ".join(doubts), (claim,))
     return Judgement(Verdict.SHOWN, "every base unit is explained", (claim,))

@@ -7,7 +7,7 @@ debits, matched legs and fee, while `held` is kept from the holders' coins and b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from tracer.errors import Inconsistent
@@ -155,7 +155,10 @@ def name_losses(
     if ambiguous:
         return [Entry(asset, Place.UNEXPLAINED, "ambiguous: several cases share the payer", unexplained)]
     if sum(loss.amount for loss in losses) + fee != unexplained:
-        return [Entry(asset, Place.UNEXPLAINED, "leak, mixed with other payments", unexplained)]
+        receivers = {loss.holder for loss in losses}
+        if len(receivers) != 1 or unexplained <= fee:
+            return [Entry(asset, Place.UNEXPLAINED, "leak, mixed with other payments", unexplained)]
+        losses = [replace(losses[0], amount=unexplained - fee)]  # one receiver, who passed on or gave back a part
     entries = [
         Entry(asset, Place.UNEXPLAINED, loss.reason, loss.amount, loss.movement_id, loss.holder)
         for loss in losses

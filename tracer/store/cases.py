@@ -7,8 +7,7 @@ from sqlalchemy import text
 from tracer.custody.case import Case, Watch, check_case
 from tracer.errors import CaseRefused
 from tracer.store.chains import ChainHandle
-from tracer.store.rows import insert_many
-from tracer.store.tables import (
+from tracer.store.declared import (
     AttestationRow,
     CaseRow,
     DocumentRow,
@@ -16,9 +15,10 @@ from tracer.store.tables import (
     LegRow,
     LegSourceRow,
     SeizureRow,
-    TraceRunRow,
     WatchRow,
 )
+from tracer.store.rows import insert_many
+from tracer.store.tables import TraceRunRow
 from tracer.store.writer import Store
 from tracer.taint.following import METHODS
 from tracer.types import ChainId

@@ -6,12 +6,13 @@ from functools import lru_cache
 from sqlalchemy import Connection, Row, text
 
 from tracer.book import Book
-from tracer.casework import Casework, Interest, Tracked
+from tracer.casework import Casework
 from tracer.chain import Marks
 from tracer.custody.case import LegKind
 from tracer.custody.judge import Attested
 from tracer.custody.ledger import Totals
 from tracer.matching import Arrival, LegState, Plan
+from tracer.opening import Interest, Tracked
 from tracer.store.chains import ChainHandle
 from tracer.store.writer import Store
 from tracer.taint.following import FIFO, HAIRCUT, Trace
@@ -184,6 +185,7 @@ def load_casework(
     traces = {case_id: load_trace(connection, chain, case_id, limits) for case_id in books} if utxo else {}
     if utxo:
         load_own_coins(connection, chain, books)
+        load_missing(connection, chain, books)
     return Casework(
         utxo,
         native,
@@ -336,6 +338,31 @@ def load_own_coins(connection: Connection, chain: ChainHandle, books: dict[int, 
         {"c": chain.id, "out": int(Kind.OUT)},
     ):
         books[case_id].coins.add(outpoint(Hash(bytes(txid)), index))
+
+
+def load_missing(connection: Connection, chain: ChainHandle, books: dict[int, Book]) -> None:
+    """Tell every book which outpoints its case names as seized; of an opened book, those that were not there."""
+    named: dict[int, set[Outpoint]] = {}
+    for case_id, points in connection.execute(
+        text(
+            "SELECT w.case_id, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
+            " WHERE w.outpoints IS NOT NULL AND h.chain_id = :c"
+        ),
+        {"c": chain.id},
+    ):
+        named.setdefault(case_id, set()).update(split_outpoints(bytes(points)))
+    for case_id, points in named.items():
+        if case_id not in books:
+            continue
+        found = connection.execute(
+            text(
+                "SELECT t.txid, m.idx FROM entry e JOIN block b ON b.id = e.block_id AND b.canonical"
+                " JOIN movement m ON m.id = e.movement_id JOIN tx t ON t.id = m.tx_id"
+                " WHERE e.case_id = :case AND e.place = 'seized' AND b.chain_id = :c"
+            ),
+            {"case": case_id, "c": chain.id},
+        )
+        books[case_id].missing = frozenset(points) - {outpoint(Hash(bytes(txid)), index) for txid, index in found}
 
 
 def load_trace(connection: Connection, chain: ChainHandle, case_id: int, limits: Limits) -> Trace:

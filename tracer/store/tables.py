@@ -4,42 +4,13 @@ Blocks, transactions and holders have integer surrogates behind unique natural k
 belongs to a block is true as long as that block is canonical: a reorg flips `block.canonical` and nothing else.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Dialect, Index, MetaData, Numeric, String, text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-SQLModel.metadata.naming_convention = NAMING
-METADATA: MetaData = SQLModel.metadata
+from tracer.store import declared
+from tracer.store.columns import METADATA, Amount, units
 
-
-class Amount(TypeDecorator[int]):
-    """A whole number of base units up to 2^256-1: canonical decimal text in SQLite, NUMERIC(78,0) in PostgreSQL."""
-
-    impl = String
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect):  # type: ignore[no-untyped-def]
-        return dialect.type_descriptor(Numeric(78, 0) if dialect.name == "postgresql" else String())
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> object:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return str(value)
-
-    def process_result_value(self, value: object, dialect: Dialect) -> int | None:
-        return None if value is None else int(str(value))
-
-
-def units() -> Column[int]:
-    """A required amount column."""
-    return Column(Amount, nullable=False)
+__all__ = ["METADATA", "Amount", "declared"]
 
 
 class Chain(SQLModel, table=True):
@@ -131,107 +102,6 @@ class MovementRow(SQLModel, table=True):
     spends_id: int | None = Field(default=None, foreign_key="movement.id")
     spent_txid: bytes | None = None
     spent_idx: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class CaseRow(SQLModel, table=True):
-    """A case."""
-
-    __tablename__ = "cases"
-    id: int | None = Field(default=None, primary_key=True)
-    ref: str = Field(unique=True)
-    title: str
-    preset: str
-    source_sha256: bytes
-
-
-class SeizureRow(SQLModel, table=True):
-    """The height B0 per case and chain after which seized balances are counted."""
-
-    __tablename__ = "seizure"
-    case_id: int = Field(primary_key=True, foreign_key="cases.id")
-    chain_id: int = Field(primary_key=True, foreign_key="chain.id")
-    height: int = Field(sa_type=BigInteger)
-
-
-class InstitutionRow(SQLModel, table=True):
-    """A body that plays a part in a case."""
-
-    __tablename__ = "institution"
-    __table_args__ = (Index("uq_institution_case_id_ref", "case_id", "ref", unique=True),)
-    id: int | None = Field(default=None, primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    ref: str
-    name: str
-    part: str
-
-
-class DocumentRow(SQLModel, table=True):
-    """A filed document, by hash."""
-
-    __tablename__ = "document"
-    __table_args__ = (Index("uq_document_case_id_ref", "case_id", "ref", unique=True),)
-    id: int | None = Field(default=None, primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    ref: str
-    title: str
-    sha256: bytes
-
-
-class WatchRow(SQLModel, table=True):
-    """Interest of a case in a holder; `outpoints` (36 bytes each, joined) restricts what counts as seized."""
-
-    __tablename__ = "watch"
-    __table_args__ = (
-        Index("uq_watch_case_id_ref", "case_id", "ref", unique=True),
-        Index("ix_watch_holder_id", "holder_id"),
-        Index("ix_watch_named", "case_id", sqlite_where=text("outpoints IS NOT NULL")),
-    )
-    id: int = Field(primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    holder_id: int = Field(foreign_key="holder.id")
-    ref: str
-    role: str
-    institution_id: int | None = Field(default=None, foreign_key="institution.id")
-    birth: int = Field(sa_type=BigInteger)
-    outpoints: bytes | None = None
-
-
-class AttestationRow(SQLModel, table=True):
-    """An institution's filed statement that a watched address is its own."""
-
-    __tablename__ = "attestation"
-    id: int | None = Field(default=None, primary_key=True)
-    watch_id: int = Field(foreign_key="watch.id", index=True)
-    institution_id: int = Field(foreign_key="institution.id")
-    document_id: int = Field(foreign_key="document.id")
-    valid_from: int = Field(sa_type=BigInteger)
-    valid_to: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class LegRow(SQLModel, table=True):
-    """A planned transfer."""
-
-    __tablename__ = "leg"
-    __table_args__ = (Index("uq_leg_case_id_ref", "case_id", "ref", unique=True),)
-    id: int = Field(primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    ref: str
-    kind: str
-    asset_id: int = Field(foreign_key="asset.id")
-    target_id: int = Field(foreign_key="watch.id")
-    amount: int = Field(sa_column=units())
-    tolerance: int = Field(sa_column=units())
-    max_fee: int = Field(sa_column=units())
-    not_before: int | None = Field(default=None, sa_type=BigInteger)
-    deadline: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class LegSourceRow(SQLModel, table=True):
-    """A watch that a leg may debit."""
-
-    __tablename__ = "leg_source"
-    leg_id: int = Field(primary_key=True, foreign_key="leg.id")
-    watch_id: int = Field(primary_key=True, foreign_key="watch.id")
 
 
 class EntryRow(SQLModel, table=True):

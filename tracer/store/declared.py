@@ -1,0 +1,107 @@
+"""The tables of what cases declare: imported once, never changed."""
+
+from sqlalchemy import BigInteger, Index, text
+from sqlmodel import Field, SQLModel
+
+from tracer.store.columns import units
+
+
+class CaseRow(SQLModel, table=True):
+    """A case."""
+
+    __tablename__ = "cases"
+    id: int | None = Field(default=None, primary_key=True)
+    ref: str = Field(unique=True)
+    title: str
+    preset: str
+    source_sha256: bytes
+
+
+class SeizureRow(SQLModel, table=True):
+    """The height B0 per case and chain after which seized balances are counted."""
+
+    __tablename__ = "seizure"
+    case_id: int = Field(primary_key=True, foreign_key="cases.id")
+    chain_id: int = Field(primary_key=True, foreign_key="chain.id")
+    height: int = Field(sa_type=BigInteger)
+
+
+class InstitutionRow(SQLModel, table=True):
+    """A body that plays a part in a case."""
+
+    __tablename__ = "institution"
+    __table_args__ = (Index("uq_institution_case_id_ref", "case_id", "ref", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    name: str
+    part: str
+
+
+class DocumentRow(SQLModel, table=True):
+    """A filed document, by hash."""
+
+    __tablename__ = "document"
+    __table_args__ = (Index("uq_document_case_id_ref", "case_id", "ref", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    title: str
+    sha256: bytes
+
+
+class WatchRow(SQLModel, table=True):
+    """Interest of a case in a holder; `outpoints` (36 bytes each, joined) restricts what counts as seized."""
+
+    __tablename__ = "watch"
+    __table_args__ = (
+        Index("uq_watch_case_id_ref", "case_id", "ref", unique=True),
+        Index("ix_watch_holder_id", "holder_id"),
+        Index("ix_watch_named", "case_id", sqlite_where=text("outpoints IS NOT NULL")),
+    )
+    id: int = Field(primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    holder_id: int = Field(foreign_key="holder.id")
+    ref: str
+    role: str
+    institution_id: int | None = Field(default=None, foreign_key="institution.id")
+    birth: int = Field(sa_type=BigInteger)
+    outpoints: bytes | None = None
+
+
+class AttestationRow(SQLModel, table=True):
+    """An institution's filed statement that a watched address is its own."""
+
+    __tablename__ = "attestation"
+    id: int | None = Field(default=None, primary_key=True)
+    watch_id: int = Field(foreign_key="watch.id", index=True)
+    institution_id: int = Field(foreign_key="institution.id")
+    document_id: int = Field(foreign_key="document.id")
+    valid_from: int = Field(sa_type=BigInteger)
+    valid_to: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class LegRow(SQLModel, table=True):
+    """A planned transfer."""
+
+    __tablename__ = "leg"
+    __table_args__ = (Index("uq_leg_case_id_ref", "case_id", "ref", unique=True),)
+    id: int = Field(primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    ref: str
+    kind: str
+    asset_id: int = Field(foreign_key="asset.id")
+    target_id: int = Field(foreign_key="watch.id")
+    amount: int = Field(sa_column=units())
+    tolerance: int = Field(sa_column=units())
+    max_fee: int = Field(sa_column=units())
+    not_before: int | None = Field(default=None, sa_type=BigInteger)
+    deadline: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class LegSourceRow(SQLModel, table=True):
+    """A watch that a leg may debit."""
+
+    __tablename__ = "leg_source"
+    leg_id: int = Field(primary_key=True, foreign_key="leg.id")
+    watch_id: int = Field(primary_key=True, foreign_key="watch.id")
