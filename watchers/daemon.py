@@ -92,7 +92,10 @@ async def run(config: Config, *, until_tip: bool) -> int:
 
 
 async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
-    """Run the followers together; a stop signal cancels them."""
+    """Run the followers together; a stop signal cancels them, and none ends because another one does.
+
+    Returns the gravest exit code once all have ended; raises what was refused if nothing is graver.
+    """
     interrupted: list[signal.Signals] = []
     outcomes: list[Outcome] = []
     with contextlib.suppress(asyncio.CancelledError):
@@ -102,7 +105,12 @@ async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
     if interrupted:
         return 130 if interrupted[0] == signal.SIGINT else 0
     states = {outcome.state for outcome in outcomes}
-    return 3 if "halted" in states else 4 if states & {"behind", "unreachable"} else 0
+    refused = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if "halted" in states:
+        return 3
+    if refused:
+        raise refused[0] if len(refused) == 1 else ExceptionGroup("refused", refused)
+    return 4 if states & {"behind", "unreachable"} else 0
 
 
 async def _follow_one(follower: Follower, until_tip: bool, outcomes: list[Outcome]) -> None:

@@ -21,7 +21,7 @@ from tracer.chain import (
     anchor_height,
     next_step,
 )
-from tracer.errors import Alarm, FinalityBroken, NodeMissing, Retryable
+from tracer.errors import Alarm, FinalityBroken, NodeMissing, OperatorError, Retryable
 from tracer.notices import Notice
 from tracer.store import load
 from tracer.store.chains import ChainHandle
@@ -49,10 +49,14 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How following ended: `in step`, `behind`, `unreachable`, `idle` or `halted`, and why."""
+    """How following ended: `in step`, `behind`, `unreachable`, `idle`, `halted` or `refused`, and why.
+
+    refused: only a person can put it right, and `error` says how.
+    """
 
     state: str
     message: str
+    error: OperatorError | None = None
 
 
 class Follower:
@@ -92,7 +96,7 @@ class Follower:
         self._status_at = 0.0
 
     async def run(self, until_tip: bool) -> Outcome:
-        """Follow for ever, or until in step with the node; raises OperatorError, ends `halted` on an Alarm."""
+        """Follow for ever, or until in step with the node; ends `halted` on an Alarm, `refused` on an OperatorError."""
         failures = 0
         while True:
             pause = self.config.poll_s
@@ -111,8 +115,11 @@ class Follower:
                     return outcome
             except Alarm as error:
                 outcome = Outcome("halted", error.line())
-                self._note_status(None, outcome)
-                self._raise_alarm(error)
+                self._end("CHAIN-1", outcome)
+                return outcome
+            except OperatorError as error:
+                outcome = Outcome("refused", error.line(), error)
+                self._end("CHAIN-2", outcome)
                 return outcome
             if outcome is None:
                 await asyncio.sleep(0)
@@ -391,8 +398,10 @@ class Follower:
             self._tell(self.config.name, notice)
         return outcome
 
-    def _raise_alarm(self, error: Alarm) -> None:
-        notice = Notice("CHAIN-1", "CRITICAL", error.line())
+    def _end(self, rule: str, outcome: Outcome) -> None:
+        """Note and tell that this chain is no longer followed."""
+        self._note_status(None, outcome)
+        notice = Notice(rule, "CRITICAL", outcome.message)
         self.store.alert(self.handle, notice, int(time.time()))
         self._tell(self.config.name, notice)
 

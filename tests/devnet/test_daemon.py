@@ -12,6 +12,7 @@ import pytest
 from harness.bitcoin import BitcoinNet
 from harness.devnet import case_file, leg
 from harness.ethereum import EthereumNet
+from harness.relay import Relay
 from harness.scene import Scene
 from harness.stored import Stored
 from harness.tracerd import Tracerd
@@ -226,3 +227,52 @@ def test_one_chain_goes_on_while_the_other_ones_node_is_away(
         assert scene.daemon.stop() == 0
     finally:
         scene.daemon.kill()
+
+
+def refusing(net: BitcoinNet, other: EthereumNet, folder: Path, port: int) -> tuple[Tracerd, Stored, Path]:
+    """A daemon for both chains, Ethereum at a port, whose login at the Bitcoin node is in a file of the test's."""
+    cookie = folder / "cookie"
+    cookie.write_text(net.node.cookie_file.read_text())
+    case = case_file([net, other], [net.first, other.first], [net.height(), other.height()])
+    daemon = Tracerd(folder, [net.table(cookie_file=str(cookie)), other.table(port=port)], [case])
+    return daemon, Stored(daemon.store), cookie
+
+
+def stands(stored: Stored, net: EthereumNet) -> bool:
+    """Whether the store's cursor is the node's tip."""
+    height = net.height()
+    return stored.tip(net.name) == (height, net.hashes(height, height)[0])
+
+
+def test_one_chain_catches_up_before_the_refusal_of_the_other_is_told(
+    net: BitcoinNet, other: EthereumNet, tmp_path: Path
+) -> None:
+    with Relay(other.port, delay_s=0.2) as relay:
+        daemon, stored, cookie = refusing(net, other, tmp_path, relay.port)
+        cookie.write_text("nobody:knows")
+        assert daemon.sync() == 2
+    [line] = [line for line in daemon.log.splitlines() if line.startswith("tracerd: ")]
+    assert line == daemon.log.splitlines()[-1] and "refuses the credentials" in line and "cookie_file" in line
+    assert stands(stored, other)
+    assert stored.rows("SELECT * FROM block b JOIN chain c ON c.id = b.chain_id WHERE c.name = 'bitcoin'") == []
+
+
+def test_one_chain_goes_on_when_the_node_of_the_other_refuses_us(
+    net: BitcoinNet, other: EthereumNet, tmp_path: Path
+) -> None:
+    daemon, stored, _cookie = refusing(net, other, tmp_path, other.port)
+    try:
+        daemon.start()
+        daemon.until(lambda: stored.tip("bitcoin"), "following has begun")
+        net.stop()
+        net.start()  # it writes a new cookie, which is not the one the daemon reads
+        daemon.until(lambda: (stored.status("bitcoin") or ("",))[0] == "refused", "bitcoin refused")
+        [(severity, message)] = [row[1:] for row in stored.alerts() if row[0] == "CHAIN-2"]
+        assert severity == "CRITICAL" and "refuses the credentials" in message
+        assert daemon.log.count("ALERT rule=CHAIN-2 severity=CRITICAL chain=bitcoin") == 1
+        other.mine(3)
+        daemon.until(lambda: stands(stored, other), "ethereum goes on")
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log
+    finally:
+        daemon.kill()
