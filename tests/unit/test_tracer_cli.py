@@ -296,6 +296,20 @@ def test_an_amount_whose_token_has_no_symbol_says_so(capsys: pytest.CaptureFixtu
     assert "999000000 base units: transfer not counted" in out and FAKE.id in out
 
 
+def test_what_is_left_out_fits_100_columns(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store, most = play_all(tmp_path / "store.db"), str(2**256 - 1)
+    connection = sqlite3.connect(store)
+    connection.execute("UPDATE asset SET symbol = '', decimals = 0 WHERE kind = 'unlisted'")
+    changed = connection.execute("UPDATE movement SET amount = ? WHERE amount = '999000000'", (most,)).rowcount
+    connection.commit()
+    connection.close()
+    for command in COMMANDS:
+        out = run(capsys, store, *command)[1]
+        left = out[out.index("Left out") :].split("\n\n")[0].splitlines()
+        assert len(left) > 1 and all(len(line) <= 100 for line in left), left
+    assert changed and f"{most} base units: transfer" in run(capsys, store, "report", "--case", "HD-1")[1]
+
+
 def test_help_shows_examples_and_exit_codes() -> None:
     for command in ([], *([command[0]] for command in COMMANDS)):
         shown = CliRunner().invoke(cli.group, [*command, "--help"])

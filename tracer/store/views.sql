@@ -23,8 +23,8 @@
 -- txid            transaction id, hex, in display order, without 0x; null where no transaction carries the row
 -- txid_bytes      the same as 32 bytes: look a transaction up by this one (txid_bytes = x'..'), it has an index
 -- asset           CAIP-19 id of the asset
--- symbol          how people call the asset; for unlisted tokens what the token itself says
--- decimals        power of ten of one display unit: amount / 10^decimals
+-- symbol          how people call the asset; empty for tokens that are not listed: what they say is not asked
+-- decimals        power of ten of one display unit: amount / 10^decimals; 0 for tokens that are not listed
 -- asset_class     native (the chain's own), listed (allow-list), unlisted (anybody's token), nft
 -- amount          base units, as text
 -- amount_key      sorts as the amount does: its number of digits, then the digits
