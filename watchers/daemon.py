@@ -37,6 +37,7 @@ def set_up_log(level: str) -> None:
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def store_path(config: Config) -> Path:

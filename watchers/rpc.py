@@ -250,6 +250,11 @@ def _first_line(body: bytes) -> str:
 
 
 def _load_exact(body: bytes) -> Any:
+    """Parse with fractions as Decimal.
+
+    orjson looks first: it refuses deep nesting, on which `json` overflows the stack where a library raised the limit.
+    """
+    orjson.loads(body)
     return json.loads(body, parse_float=Decimal, parse_constant=_refuse)
 
 

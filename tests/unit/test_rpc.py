@@ -1,6 +1,8 @@
 """The transport against a tiny server that lies, stalls, truncates and refuses on cue."""
 
 import asyncio
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -334,3 +336,13 @@ async def test_raw_bodies_pass_unchanged_once_checked() -> None:
 def test_a_url_that_cannot_be_one_is_refused(url: str) -> None:
     with pytest.raises(BadConfig, match="rpc_url"):
         JsonRpc(url)
+
+
+def test_deep_nesting_is_refused_where_a_library_has_raised_the_recursion_limit() -> None:
+    script = (
+        "import sys; sys.setrecursionlimit(100_000)\n"
+        "from watchers.rpc import _load_exact\n"
+        "try:\n    _load_exact(b'[' * 100_000)\nexcept ValueError as error:\n    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "refused\n")
