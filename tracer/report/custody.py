@@ -198,13 +198,14 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
 
 
 def explained(subject: str, row: Row, count: Recount, doubts: list[str]) -> Check:
-    """Check that nothing is unexplained; what is in doubt makes a row that was judged SHOWN not shown."""
-    leaked = CONTRADICTED if count.terms["unexplained"] else SHOWN
-    if leaked != row["verdict"]:
+    """Check that nothing is unexplained; what is in doubt, then or now, makes a row that did not leak not shown."""
+    leaked = count.terms["unexplained"] != 0
+    if leaked != (row["verdict"] == CONTRADICTED):
         reason = f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
         return Check("RECON-1", subject, CONTRADICTED, reason)
-    if leaked == SHOWN and doubts:
-        row["verdict"], row["reason"] = NOT_SHOWN, "; ".join(doubts)
+    if not leaked and doubts:
+        judged = [row["reason"]] if row["verdict"] == NOT_SHOWN else []
+        row["verdict"], row["reason"] = NOT_SHOWN, "; ".join([*judged, *doubts])
     return Check("RECON-1", subject, row["verdict"], row["reason"])
 
 
