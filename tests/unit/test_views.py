@@ -1,5 +1,6 @@
 """The views show what was played, open in Python's own sqlite3, and mean what docs/schema.md says."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from disposal import (
 )
 from store_builder import Play, transact, txid
 
+from tracer import cli
 from tracer.store.describe import documented, schema
 from tracer.types import Kind, Movement
 
@@ -405,19 +407,45 @@ def answer(store: sqlite3.Connection, begins: str, **values: Any) -> list[tuple[
     return rows(store, sql, **values)
 
 
-def test_queries_forward_and_backward_meet(store: sqlite3.Connection) -> None:
-    forward = answer(store, "Forward", case_ref="HD-1", txid=txid("leak"), idx=0)
-    assert [(row[3], row[6]) for row in forward] == [
-        (f"{name_of('hop1')}:0", "25000000"),
-        (f"{name_of('hop1')}:1", "14990000"),
-        (None, "10000"),
-        (f"{name_of('hop2')}:0", "25000000"),
-    ]
-    # by FIFO the fence's coin is of the first seized coin only; the way back passes coins of both
-    assert {row[1] for row in answer(store, "Backward", case_ref="HD-1", txid=txid("hop2"), idx=0)} == {
-        f"{name_of('f1')}:0",
-        f"{name_of('f2')}:0",
-    }
+OUTPUTS = (
+    *(
+        ("f1", 0),
+        ("f2", 0),
+        ("secure", 0),
+        ("test", 0),
+        ("test", 1),
+        ("receive", 0),
+        ("deposit", 0),
+        ("deposit", 1),
+    ),
+    *(("leak", 0), ("leak", 1), ("hop1", 0), ("hop1", 1), ("hop2", 0), ("hop2", 1)),
+)
+
+
+@pytest.mark.parametrize(("name", "idx"), OUTPUTS)
+def test_queries_forward_and_backward_say_what_tracer_says(
+    store: sqlite3.Connection, capsys: pytest.CaptureFixture[str], name: str, idx: int
+) -> None:
+    [(_, _, path)] = store.execute("PRAGMA database_list").fetchall()
+    cli._exit_code(["--store", path, "trace", f"{name_of(name)}:{idx}", "--json"])
+    traces = json.loads(capsys.readouterr().out)["data"]["traces"]
+    sums = {row["label"]: row["begun"] for trace in traces for row in trace["sums"]}
+    ends: dict[tuple[str, str | None, int], int] = {}
+    for end in (end for trace in traces for end in trace["ends"] if trace["steps"]):
+        ends[end["txid"], end["outpoint"], end["label"]] = int(end["traced"])
+    at = {"case_ref": "HD-1", "txid": txid(name), "idx": idx}
+    found: dict[tuple[str, str | None, int], int] = {}
+    for row in answer(store, "Forward", **at):
+        if row[9] is not None:
+            key = row[1], row[3], row[5]
+            found[key] = found.get(key, 0) + int(row[6])
+    assert found == ends
+    assert {row[0]: row[3] for row in answer(store, "Backward", **at)} == sums
+
+
+def test_query_backward_names_only_the_seized_coin_that_leaked(store: sqlite3.Connection) -> None:
+    fence = answer(store, "Backward", case_ref="HD-1", txid=txid("hop2"), idx=0)
+    assert [row[:4] for row in fence] == [(0, f"{name_of('f1')}:0", "200000000", "25000000")]
 
 
 def test_query_of_what_was_known_then(store: sqlite3.Connection) -> None:
