@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tracer.casework import Casework, Judged, Prepared
 from tracer.chain import Marks, Policy
-from tracer.custody.case import Case, Institution, Leg, LegKind, Watch
+from tracer.custody.case import Attestation, Case, Document, Institution, Leg, LegKind, Watch
+from tracer.errors import CaseRefused
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
@@ -392,3 +393,127 @@ def test_a_chain_that_flips_back_to_a_stored_branch_finds_its_rows_again(benches
 
     bench.store.reconnect(bench.handle, facts.ref, Marks(3, 0), rejudge, 0)
     assert state(bench.work) == there
+
+
+def every_total(bench: Bench) -> dict[str, tuple[int, ...]]:
+    return {book.ref: totals(bench, book.ref) for book in bench.work.books.values()}
+
+
+def test_one_output_is_delivered_for_one_case_and_the_rest_is_unexplained(benches: Any) -> None:
+    bench, chain = started(benches, [ALPHA, BETA], {"agent": 405, "s3": 305})
+    spends = [coin_of(chain, "agent"), coin_of(chain, "s3")]
+    bench.connect(chain.block([(spends, [("exch", 400), ("stranger1", 300)])]))
+    found = every_total(bench)
+    assert found["alpha"] == (0, 405, 0, 400, 5, 0)
+    assert found["beta"] == (305, 0, 0, 0, 0, 305)
+
+
+def test_a_strangers_coin_on_a_shared_address_is_nobodys(benches: Any) -> None:
+    bench, chain = started(benches, [ALPHA, BETA], {"s1": 510, "s3": 300})
+    bench.connect(chain.block([([coin_of(chain, "s1")], [("auth", 500)])]))
+    done = bench.connect(chain.block([([], [("auth", 1)])]))
+    assert {notice.rule for notice in done.notices} == {"LEG-2"}
+    both = [point for point, (owner, _) in chain.coins.items() if owner == "auth"]
+    bench.connect(chain.block([(both, [("exch", 400), ("auth", 96)])]))
+    assert every_total(bench)["beta"] == (300, 0, 300, 0, 0, 0)
+
+
+TIED = case(
+    "tied",
+    {"s1": Role.SEIZED, "auth": Role.AUTHORITY, "exch": Role.EXCHANGE},
+    (
+        leg("test", LegKind.TEST, ("s1",), "auth", 10),
+        leg("main", LegKind.SECURE, ("s1",), "auth", 490),
+        leg("d1", LegKind.DEPOSIT, ("auth",), "exch", 100),
+        leg("d2", LegKind.DEPOSIT, ("auth",), "exch", 100),
+    ),
+)
+
+
+def test_of_legs_without_deadlines_the_one_that_wants_just_this_amount_is_meant(benches: Any) -> None:
+    bench, chain = started(benches, [TIED], {"s1": 520})
+    bench.connect(chain.block([([coin_of(chain, "s1")], [("auth", 10), ("s1", 500)])]))
+    bench.connect(chain.block([([coin_of(chain, "s1")], [("auth", 490)])]))
+    assert (said(bench, "test"), said(bench, "main")) == (
+        "SHOWN arrived as planned, confirmed",
+        "NOT_SHOWN arrived, not yet confirmed",
+    )
+
+
+def test_a_payment_that_several_legs_want_alike_is_called_ambiguous(benches: Any) -> None:
+    bench, chain = started(benches, [TIED], {"auth": 100})
+    done = bench.connect(chain.block([([coin_of(chain, "auth")], [("exch", 100)])]))
+    assert [(e.place.value, e.reason, e.amount) for _, _, e in done.entries] == [
+        ("unexplained", "ambiguous: several legs fit", 100)
+    ]
+
+
+def naming(*points: Outpoint) -> Case:
+    whole = case("named", {"s1": Role.SEIZED})
+    return replace(whole, watches=tuple(replace(watch, outpoints=points) for watch in whole.watches))
+
+
+def test_where_seized_coins_are_named_other_coins_of_the_address_are_not_the_cases(benches: Any) -> None:
+    seized = outpoint(Hash(b"a1-0".rjust(32, b"\1")), 0)
+    bench, chain = benches([naming(seized)]), Chain()
+    bench.connect(chain.block([([], [("s1", 100)]), ([], [("s1", 70)])]))
+    bench.connect(chain.block([]))
+    bench.connect(chain.block([]))
+    assert totals(bench, "named") == (100, 0, 100, 0, 0, 0)
+    other = next(point for point, (_, amount) in chain.coins.items() if amount == 70)
+    bench.connect(chain.block([([other], [("stranger1", 70)]), ([], [("s1", 5)])]))
+    assert totals(bench, "named") == (100, 0, 100, 0, 0, 0)
+    assert state(bench.work) == state(bench.fresh())
+
+
+def test_a_named_seized_coin_that_is_not_there_is_said_to_be_missing(benches: Any) -> None:
+    bench, chain = benches([naming(outpoint(Hash(b"nope".rjust(32, b"\1")), 0))]), Chain()
+    for _ in range(3):
+        done = bench.connect(chain.block([]))
+    assert [notice.rule for notice in done.notices] == ["SEIZE-1"]
+    assert [judgement.verdict.value for _, _, _, judgement in done.verdicts] == ["NOT_SHOWN"]
+    assert next(iter(bench.fresh().books.values())).missing
+
+
+def test_a_leg_is_credited_only_with_what_the_case_itself_paid(benches: Any) -> None:
+    bench, chain = started(benches, [ALPHA], {"agent": 10, "stranger1": 400})
+    spends = [coin_of(chain, "agent"), coin_of(chain, "stranger1")]
+    bench.connect(chain.block([(spends, [("exch", 400), ("stranger2", 5)])]))
+    assert totals(bench, "alpha") == (0, 10, 0, 10, 0, 0)
+    assert said(bench, "a-deposit") == "NOT_SHOWN part of the amount has arrived"
+
+
+def test_strangers_cannot_contradict_a_gas_leg_by_paying_more(benches: Any) -> None:
+    gas = case("g", {"s1": Role.SEIZED}, (leg("gas", LegKind.GAS, (), "s1", 100, 0),))
+    bench, chain = started(benches, [gas], {"s1": 500})
+    bench.connect(chain.block([([], [("s1", 100)])]))
+    bench.connect(chain.block([([], [("s1", 1)])]))
+    assert said(bench, "gas").startswith("SHOWN")
+    assert totals(bench, "g") == (500, 101, 601, 0, 0, 0)
+
+
+def test_each_arrival_may_rest_on_its_own_attestation(benches: Any) -> None:
+    papers = (Document("p", "P", b"\1" * 32),)
+    spoken = (Attestation("exch", "i", "p", 0, 1004), Attestation("exch", "i", "p", 1005, None))
+    bench, chain = started(benches, [replace(ALPHA, documents=papers, attestations=spoken)], {"auth": 410})
+    bench.connect(chain.block([([coin_of(chain, "auth")], [("exch", 200), ("auth", 210)])]))
+    bench.connect(chain.block([([coin_of(chain, "auth")], [("exch", 200), ("auth", 5)])]))
+    bench.connect(chain.block([]))
+    assert said(bench, "a-deposit").startswith("SHOWN")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sources", "target"),
+    [
+        (LegKind.RETURN, ("exch",), "owner"),
+        (LegKind.DEPOSIT, (), "exch"),
+        (LegKind.DEPOSIT, ("s1",), "s1"),
+        (LegKind.SECURE, ("s1",), "exch"),
+    ],
+)
+def test_a_leg_that_its_kind_cannot_have_is_refused(
+    benches: Any, kind: LegKind, sources: tuple[str, ...], target: str
+) -> None:
+    roles = {"s1": Role.SEIZED, "exch": Role.EXCHANGE, "owner": Role.REFUND}
+    with pytest.raises(CaseRefused, match="leg x: a"):
+        benches([case("c", roles, (leg("x", kind, sources, target, 5),))])

@@ -249,3 +249,95 @@ def test_without_legs_the_ledger_follows_the_balances(benches: Any, blocks: Any)
     restarted = next(iter(bench.fresh().books.values()))
     book = next(iter(bench.work.books.values()))
     assert (restarted.held, restarted.totals, restarted.judged) == (book.held, book.totals, book.judged)
+
+
+def held(bench: Bench, name: str, asset: Asset = ETH) -> dict[str, int]:
+    return {book.ref: book.held.get((account(name), asset.id), 0) for book in bench.work.books.values()}
+
+
+BETA_TOO = case(
+    "beta",
+    {"pool": Role.AUTHORITY, "b": Role.SEIZED, "exch": Role.EXCHANGE},
+    (
+        leg("b-in", LegKind.SECURE, ("b",), "pool", ETH, 100, 0),
+        leg("b-out", LegKind.DEPOSIT, ("pool",), "exch", ETH, 100, 0),
+    ),
+)
+
+
+def test_one_payment_never_fulfils_the_legs_of_two_cases(benches: Any) -> None:
+    bench = benches([ALPHA, BETA_TOO], {("a", ETH): 100, ("b", ETH): 100})
+    bench.block([[ether(0, "a", "pool", 100)], [ether(0, "b", "pool", 100)]])
+    bench.block([[ether(0, "pool", "exch", 100)]])
+    assert [bench.totals(ref, ETH)[3] for ref in ("alpha", "beta")] == [0, 0]
+    assert [bench.totals(ref, ETH)[5] for ref in ("alpha", "beta")] == [100, 100]
+
+
+def test_a_case_pays_from_a_shared_account_only_what_it_holds_there(benches: Any) -> None:
+    bench = benches([ALPHA, BETA], {("a", ETH): 100, ("b", ETH): 40})
+    bench.block([[ether(0, "a", "pool", 60)], [ether(0, "b", "pool", 40)]])
+    bench.block([[ether(0, "pool", "exch", 100)]])
+    assert held(bench, "pool") == {"alpha": 0, "beta": 0}
+    assert bench.totals("alpha", ETH)[3] + bench.totals("beta", ETH)[5] == 100
+
+
+def test_an_address_that_pays_more_than_it_was_seen_to_hold_is_doubted(benches: Any) -> None:
+    legs = (leg("d", LegKind.DEPOSIT, ("seized",), "exch", ETH, 500, 0),)
+    bench = benches([case("c", ROLES, legs)], {("seized", ETH): 100})
+    bench.block([[ether(0, "seized", "exch", 500)]])
+    verdict, reason = next(iter(bench.work.books.values())).judged[None, ETH.id]
+    assert (verdict, "was not observed" in reason) == ("NOT_SHOWN", True)
+
+
+def test_a_payment_of_one_case_is_no_gas_of_another(benches: Any) -> None:
+    gas = case("beta", {"pool": Role.AUTHORITY, "b": Role.SEIZED}, (leg("b-gas", LegKind.GAS, (), "pool", ETH, 5, 0),))
+    bench = benches([ALPHA, gas], {("a", ETH): 100, ("b", ETH): 40})
+    bench.block([[ether(0, "a", "pool", 100)]])
+    assert bench.totals("beta", ETH) == (40, 0, 40, 0, 0, 0)
+
+
+def test_one_top_up_is_counted_once(benches: Any) -> None:
+    cases = [
+        case(ref, {"pool": Role.AUTHORITY}, (leg(f"{ref}-gas", LegKind.GAS, (), "pool", ETH, 5, 0),))
+        for ref in ("alpha", "beta")
+    ]
+    bench = benches(cases, {})
+    bench.block([[ether(0, "stranger", "pool", 5)]])
+    assert [bench.totals(ref, ETH) for ref in ("alpha", "beta")] == [(0, 0, 0, 0, 0, 0)] * 2
+    assert {notice.rule for notice in bench.done.notices} == {"LEG-2"}
+
+
+@pytest.mark.parametrize("back", [("contract", "exch"), ("contract", "seized")])
+def test_the_first_hop_is_known_where_a_contract_keeps_a_part(benches: Any, back: tuple[str, str]) -> None:
+    legs = (leg("d", LegKind.DEPOSIT, ("seized",), "exch", ETH, 300, 50),)
+    bench = benches([case("c", ROLES, legs)], {("seized", ETH): 1_000})
+    bench.block([[ether(0, "seized", "contract", 500), ether(1, *back, 300)]])
+    lost = [(e.holder, e.amount) for _, _, e in bench.done.entries if e.place.value == "unexplained"]
+    assert lost == [(account("contract"), 200)]
+
+
+def test_an_exchange_address_may_forward_in_the_same_transaction(benches: Any) -> None:
+    legs = (leg("d", LegKind.DEPOSIT, ("seized",), "exch", ETH, 500, 50),)
+    bench = benches([case("c", ROLES, legs)], {("seized", ETH): 1_000})
+    bench.block([[fee("seized", 30), ether(0, "seized", "exch", 500), ether(1, "exch", "hot", 500)]])
+    assert bench.totals("c", ETH) == (1_000, 0, 470, 500, 30, 0)
+
+
+def test_legs_in_a_row_and_side_by_side_fit_into_one_transaction(benches: Any) -> None:
+    roles = {"s1": Role.SEIZED, "s2": Role.SEIZED, "agency": Role.AGENCY, "exch": Role.EXCHANGE}
+    legs = (
+        leg("one", LegKind.SECURE, ("s1",), "agency", USD, 300, 0),
+        leg("two", LegKind.SECURE, ("s2",), "agency", USD, 200, 0),
+        leg("out", LegKind.DEPOSIT, ("agency",), "exch", USD, 500, 0),
+    )
+    bench = benches([case("c", roles, legs)], {("s1", USD): 300, ("s2", USD): 200})
+    bench.block([[token(0, "s1", "agency", 300), token(1, "s2", "agency", 200), token(2, "agency", "exch", 500)]])
+    assert bench.totals("c", USD) == (500, 0, 0, 500, 0, 0)
+    assert [bench.reason(ref) for ref in ("one", "two")] == ["SHOWN arrived as planned, confirmed"] * 2
+
+
+def test_a_deposit_is_not_fulfilled_by_a_contracts_own_money(benches: Any) -> None:
+    legs = (leg("d", LegKind.DEPOSIT, ("seized",), "exch", ETH, 500, 50),)
+    bench = benches([case("c", ROLES, legs)], {("seized", ETH): 1_000})
+    bench.block([[ether(0, "seized", "contract", 1), ether(1, "contract", "exch", 500)]])
+    assert bench.totals("c", ETH) == (1_000, 0, 999, 1, 0, 0)
