@@ -89,7 +89,7 @@ def test_what_could_not_be_observed_is_in_every_answer(clean: Callable[..., Path
     show(told, screen)
     assert isinstance(screen.console.file, StringIO)
     printed = screen.console.file.getvalue()
-    assert "on ethereum: NOT_SHOWN, internal transfers unobserved since height 52" in printed
+    assert "\n               NOT_SHOWN, internal transfers unobserved since height 52" in printed
     assert "internal transfers unobserved, on ethereum from height 52 on" in printed
 
 

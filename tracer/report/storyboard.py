@@ -60,11 +60,9 @@ def print_short(answer: Answer, screen: Screen) -> None:
             screen.verdict(f"               {clean(leg['leg_ref'])}: ", leg["verdict"], f", {clean(leg['reason'])}")
     for place, row in enumerate(answer.data["conservation"]):
         head = "unexplained" if not place else ""
-        text = f"  {head:<12} {units(row['unexplained'], row)} on {row['chain']}"
+        screen.line(f"  {head:<12} {units(row['unexplained'], row)} on {row['chain']}")
         if row["verdict"] == NOT_SHOWN:
-            screen.verdict(f"{text}: ", NOT_SHOWN, f", {clean(row['reason'])}")
-        else:
-            screen.line(text)
+            screen.verdict("               ", NOT_SHOWN, f", {clean(row['reason'])}")
     counts = Counter(alert["severity"] for alert in alerts)
     screen.line(
         f"  alerts       {', '.join(f'{counts[level]} {level}' for level in SEVERITIES if counts[level]) or 'none'}"
