@@ -23,7 +23,11 @@ Exit codes:
   3    contradicted: a mismatch or a leak
   4    not shown: not confirmed, node behind or halted, store stale, coverage missing
   130  interrupted
+  141  the reader closed the pipe (tracer ... | head): the answer was cut
 """
+
+CUT = 141
+"""128 + SIGPIPE, as other programs end when their reader has seen enough."""
 
 METHODS = ("fifo", "haircut", "first-hop")
 
@@ -237,6 +241,7 @@ def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader closed the pipe: it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT
     return int(answer.exit_code)
 
 

@@ -324,18 +324,11 @@ def test_help_loads_neither_the_store_nor_rich() -> None:
     assert "sqlalchemy" not in shown.stdout and "rich" not in shown.stdout
 
 
-def test_a_reader_that_closes_the_pipe_is_no_error(disposal: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from tracer.cli import main; main()",
-        "--store",
-        str(disposal),
-        "legs",
-        "--json",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize("command", [*COMMANDS, *([*command, "--json"] for command in COMMANDS)], ids=" ".join)
+def test_a_reader_that_closes_the_pipe_is_no_error(disposal: Path, command: list[str]) -> None:
+    run = [sys.executable, "-c", "from tracer.cli import main; main()", "--store", str(disposal), *command]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait() == 3
+        assert process.wait() == cli.CUT == 141

@@ -17,12 +17,20 @@ MOST_ROWS = 1000
 COLOURS = {"SHOWN": "green", "CONTRADICTED": "bold red", "NOT_SHOWN": "yellow"}
 
 
+class Pipe(Console):
+    """A console that leaves a closed pipe to its caller: rich would end the program with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the caller end the program."""
+        raise BrokenPipeError
+
+
 class Screen:
     """A console that prints plain text, never markup: what strangers wrote is data."""
 
     def __init__(self, console: Console | None = None) -> None:
         tty = sys.stdout.isatty()
-        self.console = console or Console(width=None if tty else WIDTH, highlight=False, markup=False, emoji=False)
+        self.console = console or Pipe(width=None if tty else WIDTH, highlight=False, markup=False, emoji=False)
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line, whole."""
