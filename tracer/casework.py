@@ -388,7 +388,8 @@ class Casework:
     def _judge_leg(self, book: Book, leg: LegState, marks: Marks, judged: Judged) -> None:
         plan = leg.plan
         judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()))
-        if leg.complete and leg.arrivals and max(a.height for a in leg.arrivals) <= marks.final:
+        settled = leg.complete and max(a.height for a in leg.arrivals) <= marks.final if leg.arrivals else True
+        if settled:
             book.unsettled.discard(plan.id)
         if not newly_judged(book, plan.id, plan.asset, judgement):
             return

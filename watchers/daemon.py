@@ -66,7 +66,7 @@ def import_into(store: Store, case: Case, followers: Sequence[Follower]) -> bool
     """Store a case; every follower must be paused or not yet running."""
     handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
     utxo = frozenset(ChainId(follower.handle.caip2) for follower in followers if follower.utxo)
-    return store_case(store, case, handles, utxo)
+    return store_case(store, case, handles, utxo, int(time.time()))
 
 
 async def run(config: Config, *, until_tip: bool) -> int:

@@ -517,3 +517,44 @@ def test_a_leg_that_its_kind_cannot_have_is_refused(
     roles = {"s1": Role.SEIZED, "exch": Role.EXCHANGE, "owner": Role.REFUND}
     with pytest.raises(CaseRefused, match="leg x: a"):
         benches([case("c", roles, (leg("x", kind, sources, target, 5),))])
+
+
+def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None:
+    bench, chain = started(benches, [ALONE], {"s1": 510})
+    chains, utxo = {CHAIN: bench.handle}, frozenset({CHAIN})
+    young = Watch("vault", CHAIN, holder("vault"), Role.AUTHORITY, "i", 50)
+    grown = replace(
+        ALONE,
+        watches=(*ALONE.watches, young),
+        documents=(Document("p", "P", b"\1" * 32),),
+        attestations=(Attestation("exch", "i", "p", 0, None),),
+        legs=(leg("pay", LegKind.DEPOSIT, ("s1",), "exch", 500),),
+        source_sha256=b"2" * 32,
+    )
+    assert import_case(bench.store, grown, chains, utxo)
+    assert not import_case(bench.store, grown, chains, utxo)
+    assert not import_case(bench.store, ALONE, chains, utxo)
+    bench.interest = load.interest_reader(bench.store.connection, bench.handle)
+    bench.work = bench.fresh()
+    bench.connect(chain.block([]))
+    assert said(bench, "pay") == "NOT_SHOWN nothing arrived yet"
+    bench.connect(chain.block([([coin_of(chain, "s1")], [("exch", 500)])]))
+    bench.connect(chain.block([]))
+    assert said(bench, "pay") == "SHOWN arrived as planned, confirmed"
+    again = replace(grown, source_sha256=b"3" * 32)
+    for other, what in (
+        (replace(again, title="other"), "title"),
+        (replace(again, watches=again.watches[1:]), "watch s1"),
+        (replace(again, legs=(replace(again.legs[0], amount=7),)), "leg pay"),
+        (replace(again, attestations=()), "attestation of exch"),
+        (replace(again, seizures={}), "seizure height"),
+        (
+            replace(again, watches=(*again.watches, replace(young, ref="old", holder=holder("old"), birth=1))),
+            "begins at",
+        ),
+    ):
+        with pytest.raises(CaseRefused, match=what):
+            import_case(bench.store, other, chains, utxo)
+    rows = bench.store.connection.exec_driver_sql("SELECT count(*) FROM case_import").scalar()
+    bench.store.connection.rollback()
+    assert rows == 2

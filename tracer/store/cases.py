@@ -9,6 +9,7 @@ from tracer.errors import CaseRefused
 from tracer.store.chains import ChainHandle
 from tracer.store.declared import (
     AttestationRow,
+    CaseImportRow,
     CaseRow,
     DocumentRow,
     InstitutionRow,
@@ -17,6 +18,7 @@ from tracer.store.declared import (
     SeizureRow,
     WatchRow,
 )
+from tracer.store.imported import additions, stored_case, stored_refs
 from tracer.store.rows import insert_many
 from tracer.store.tables import TraceRunRow
 from tracer.store.writer import Store
@@ -29,26 +31,32 @@ SHOWN_AT_ONCE = 10_000
 """Up to so many watches of a chain get their address text at import, more get it at their first movement."""
 
 
-def import_case(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]) -> bool:
-    """Store a case; False if this very file was imported before.
+def import_case(
+    store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId], now: int = 0
+) -> bool:
+    """Store a case, or what its file adds to it; False if this very file was imported before.
 
-    Raises CaseRefused if the case is stored from another file, or if the chain was already followed past the height
-    where the new watches begin: their earlier transfers would be missing.
+    now: the wall clock. Raises CaseRefused if the file changes what was imported, or if a chain was already followed
+    past the height where new watches begin: their earlier transfers would be missing.
     """
     with store.connection.begin():
-        known = store.connection.execute(
-            text("SELECT source_sha256 FROM cases WHERE ref = :ref"), {"ref": case.ref}
-        ).scalar()
-        if known is not None:
-            if bytes(known) == case.source_sha256:
+        find = text("SELECT id FROM cases WHERE ref = :ref")
+        case_id = store.connection.execute(find, {"ref": case.ref}).scalar()
+        added = case
+        if case_id is not None:
+            imports = text("SELECT source_sha256 FROM case_import WHERE case_id = :c")
+            if case.source_sha256 in {bytes(sha) for (sha,) in store.connection.execute(imports, {"c": case_id})}:
                 return False
-            raise CaseRefused(
-                f"case {case.ref} was already imported from a different file",
-                "Imported declarations never change: declare a new case. Nothing was written.",
-            )
+            added = additions(case, stored_case(store.connection, case_id))
         check_case(case)
-        refuse_late(store, case, chains)
-        insert_declarations(store, case, chains, utxo)
+        refuse_late(store, added, chains)
+        if case_id is None:
+            case_id = next_id(store, "cases")
+            row = (case_id, case.ref, case.title, case.preset, case.source_sha256)
+            insert_many(store.connection, CaseRow, "id ref title preset source_sha256", [row])
+        imported = [(case_id, now, case.source_sha256)]
+        insert_many(store.connection, CaseImportRow, "case_id imported_at source_sha256", imported)
+        insert_declarations(store, added, case_id, chains, utxo)
     return True
 
 
@@ -59,9 +67,10 @@ def refuse_late(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle])
         tip = store.connection.execute(
             text("SELECT max(height) FROM block WHERE chain_id = :c"), {"c": handle.id}
         ).scalar()
-        if tip is None or not births:
+        starts = [*births, *([case.seizures[chain]] if chain in case.seizures else [])]
+        if tip is None or not starts:
             continue
-        first = min([*births, *([case.seizures[chain]] if chain in case.seizures else [])])
+        first = min(starts)
         if first <= tip:
             raise CaseRefused(
                 f"case {case.ref} begins at height {first} of {chain}, but the chain is already followed to {tip}",
@@ -76,23 +85,20 @@ def next_id(store: Store, table: str) -> int:
 
 
 def insert_declarations(
-    store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]
+    store: Store, case: Case, case_id: int, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]
 ) -> None:
-    """Insert all rows of a case inside the caller's transaction."""
-    connection, case_id = store.connection, next_id(store, "cases")
-    insert_many(
-        connection,
-        CaseRow,
-        "id ref title preset source_sha256",
-        [(case_id, case.ref, case.title, case.preset, case.source_sha256)],
-    )
+    """Insert declarations of a case inside the caller's transaction; they may name what it declared before."""
+    connection = store.connection
     heights = [(case_id, chains[chain].id, height) for chain, height in case.seizures.items()]
     insert_many(connection, SeizureRow, "case_id chain_id height", heights)
+    known = stored_refs(connection, case_id)
     institutions, documents = insert_papers(store, case, case_id)
+    institutions, documents = known.institutions | institutions, known.documents | documents
     first = next_id(store, "watch")
-    watches = {watch.ref: first + place for place, watch in enumerate(case.watches)}
+    fresh = {watch.ref: first + place for place, watch in enumerate(case.watches)}
     for chain, handle in chains.items():
-        insert_watches(store, case_id, [w for w in case.watches if w.chain == chain], watches, handle, institutions)
+        insert_watches(store, case_id, [w for w in case.watches if w.chain == chain], fresh, handle, institutions)
+    watches = known.watches | fresh
     attested = [
         (watches[a.watch], institutions[a.institution], documents[a.document], a.valid_from, a.valid_to)
         for a in case.attestations

@@ -7,13 +7,24 @@ from tracer.store.columns import units
 
 
 class CaseRow(SQLModel, table=True):
-    """A case."""
+    """A case; `source_sha256` is of the file that declared it first."""
 
     __tablename__ = "cases"
     id: int | None = Field(default=None, primary_key=True)
     ref: str = Field(unique=True)
     title: str
     preset: str
+    source_sha256: bytes
+
+
+class CaseImportRow(SQLModel, table=True):
+    """An import of a case file: the first declares the case, later ones add to it."""
+
+    __tablename__ = "case_import"
+    __table_args__ = (Index("uq_case_import_case_id_source_sha256", "case_id", "source_sha256", unique=True),)
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: int = Field(foreign_key="cases.id")
+    imported_at: int = Field(sa_type=BigInteger)
     source_sha256: bytes
 
 

@@ -233,6 +233,7 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         keys,
     ):
         book.judged[leg_id, AssetId(caip19)] = (verdict, reason)
+    book.unsettled |= {leg.plan.id for leg in book.legs if (leg.plan.id, leg.plan.asset) not in book.judged}
     return book
 
 

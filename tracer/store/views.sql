@@ -115,15 +115,26 @@ SELECT id AS run_id, started_at, strftime('%Y-%m-%dT%H:%M:%SZ', started_at, 'uni
     lower(hex(config_sha256)) AS config_sha256
 FROM daemon_run;
 
+-- The imports of case files: the first declares a case, later ones add to it; nothing that was imported changes.
+--
+-- import_id       grows with time
+-- imported_at_utc  when, by the daemon's wall clock
+-- source_sha256   SHA-256 of the file, hex
+CREATE VIEW v_case_import AS
+SELECT i.id AS import_id, k.ref AS case_ref, strftime('%Y-%m-%dT%H:%M:%SZ', i.imported_at, 'unixepoch') AS imported_at_utc,
+    lower(hex(i.source_sha256)) AS source_sha256
+FROM case_import i JOIN cases k ON k.id = i.case_id;
+
 -- The cases, one row per chain on which a case seized something.
 --
 -- title           what the case is called
 -- preset          the policy preset it follows
--- source_sha256   SHA-256 of the case file, hex
+-- source_sha256   SHA-256 of the case file that was imported last, hex
 -- seizure_height  B0: balances after this block are what was seized; null: nothing on any chain
 -- opened          1 if the chain has reached B0, else 0
 CREATE VIEW v_case AS
-SELECT k.ref AS case_ref, k.title, k.preset, lower(hex(k.source_sha256)) AS source_sha256,
+SELECT k.ref AS case_ref, k.title, k.preset,
+    (SELECT lower(hex(source_sha256)) FROM case_import WHERE case_id = k.id ORDER BY id DESC LIMIT 1) AS source_sha256,
     c.name AS chain, s.height AS seizure_height, coalesce(t.height >= s.height, 0) AS opened
 FROM cases k
 LEFT JOIN seizure s ON s.case_id = k.id

@@ -423,5 +423,15 @@ def upgrade() -> None:
         sa.Column("config_sha256", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_daemon_run")),
     )
+    op.create_table(
+        "case_import",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("source_sha256", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_import_case_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_import")),
+    )
+    op.create_index("uq_case_import_case_id_source_sha256", "case_import", ["case_id", "source_sha256"], unique=True)
     for statement in view_statements():
         op.execute(statement)
