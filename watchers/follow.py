@@ -168,13 +168,13 @@ class Follower:
             self._behind_since, self._behind_told = None, False
         match step:
             case Connect(block):
+                self._note_status(view.best, Outcome("following", ""))
                 if block.hash in self._orphaned:
                     self._reconnect(block, view)
                 elif view.best.height - tip.height > CATCH_UP_FROM:
                     await self._catch_up(view)
                 else:
                     await self._connect(block, view)
-                self._note_status(view.best, Outcome("following", ""))
                 return None
             case Disconnect():
                 await self._refuse_below_final(view)

@@ -61,7 +61,7 @@
 -- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
 -- contacted_at    when the node last answered, seconds since 1970 by the daemon's wall clock; null: never
--- node_state      in step, following, behind, unreachable, idle, halted; null: never contacted
+-- node_state      in step, following, behind, unreachable, idle, halted, refused; null: never contacted
 -- node_message    more about that state
 CREATE VIEW v_chain AS
 SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS genesis,
