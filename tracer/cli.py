@@ -114,18 +114,18 @@ def status(store: str, now: bool, patience_s: int, json_: bool) -> int:
 @as_json
 @click.pass_obj
 def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: str | None) -> int:
-    """List what moved in and out of the watched addresses.
+    """List what moved in and out of the watched addresses, by transaction, and where each put the case's value.
 
     \b
     Example:
       tracer transfers --case HD-2025-01 --role exchange
     """
-    from tracer.report import custody
+    from tracer.report.transfers import transfers as moved
 
     columns = {"case_ref": "case_ref", "role": "role", "watch": "watch_ref", "direction": "direction"}
     columns |= {"chain": "chain", "asset": "symbol"}
     filters = {columns[name]: value for name, value in given.items() if value is not None}
-    return _answer(store, json_, lambda reader: custody.transfers(reader, filters, orphaned, limit or None))
+    return _answer(store, json_, lambda reader: moved(reader, filters, orphaned, limit or None))
 
 
 @group.command(epilog=EPILOG)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tracer.custody.ledger import Place
 from tracer.errors import Inconsistent
-from tracer.report import casereport, custody, tracing
+from tracer.report import casereport, custody, tracing, transfers
 from tracer.report.answer import Answer, Check, gravest, standing, weakest
 from tracer.report.recount import TERMS, recount
 from tracer.report.screen import Screen
@@ -211,7 +211,7 @@ def test_the_frontier_finds_a_lost_coin(copy: Path) -> None:
 def test_missing_coverage_is_not_shown(copy: Path) -> None:
     tamper(copy, "UPDATE coverage SET from_height = 103 WHERE chain_id = 1")
     with snapshot(copy) as reader:
-        found = custody.transfers(reader, {}, False, None)
+        found = transfers.transfers(reader, {}, False, None)
     assert failed(found) == {("COVERAGE", "bitcoin"): "blocks 101 to 102 were not scanned"}
     assert found.exit_code == 4
 

@@ -220,6 +220,54 @@ def test_an_unknown_case_says_which_there_are(capsys: pytest.CaptureFixture[str]
         assert (code, out, err) == (2, "", "tracer: the store has no case 'HD-9'. It has HD-1.\n")
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--watch", "nope"), "the store has no watch 'nope'. It has agency, authority, eth-agency, eth-exchange,"),
+        (("--watch", "nope", "--case", "HD-1"), "case HD-1 has no watch 'nope'. It has agency, authority,"),
+        (("--chain", "nope"), "the store has no chain 'nope'. It has bitcoin, ethereum."),
+        (("--asset", "XYZ"), "the store has no asset 'XYZ'. It has BTC, ETH, USDT."),
+        (
+            ("--role", "refund"),
+            "the store has no watch in the role 'refund'. It has agency, authority, exchange, seized.",
+        ),
+    ],
+)
+def test_a_filter_that_names_nothing_says_what_there_is(
+    capsys: pytest.CaptureFixture[str], disposal: Path, flags: tuple[str, ...], says: str
+) -> None:
+    code, out, err = run(capsys, disposal, "transfers", *flags)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"tracer: {says}")
+
+
+def test_transfers_show_the_leak_and_tell_fees_from_payments(
+    capsys: pytest.CaptureFixture[str], disposal: Path
+) -> None:
+    _, out, _ = run(capsys, disposal, "transfers")
+    leak = out[out.index("bitcoin block 107") :].partition("\n\n")[0].splitlines()
+    assert [" ".join(line.split()) for line in leak] == [
+        f"bitcoin block 107 2025-06-16T08:56:40Z tx {name_of('leak')[:6]}..{name_of('leak')[-6:]} "
+        "9 confirmations, final",
+        "out coin spent 1.48960000 BTC agency (agency)",
+        "in coin received 1.08950000 BTC agency (agency) from agency",
+        "went change 1.08950000 BTC agency",
+        "went unexplained 0.40000000 BTC bc1qthief: leak",
+        "went unexplained 0.00010000 BTC fee outside a leg",
+    ]
+    block = out[out.index("ethereum block 55") :].partition("\n\n")[0].splitlines()
+    assert [line.split()[:2] for line in block[1:3]] == [["out", "fee"], ["out", "payment"]]
+    assert " ".join(" ".join(block[2:4]).split()).endswith(f"ETH eth-seized (seized) to 0x{'7f' * 20}")
+    _, answer = asked(capsys, disposal, "transfers", "--asset", "USDT")
+    assert {row["symbol"] for row in answer["data"]["went"]} == {"USDT"}
+    gone = asked(capsys, disposal, "transfers", "--orphaned", "--direction", "out")[1]["data"]["went"]
+    assert {(row["height"], row["canonical"], row["place"]) for row in gone} == {
+        (105, 0, "change"),
+        (105, 0, "delivered"),
+        (105, 0, "fee"),
+    }
+
+
 def test_an_empty_store_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     with open_store(store):

@@ -448,6 +448,14 @@ def test_query_backward_names_only_the_seized_coin_that_leaked(store: sqlite3.Co
     assert [row[:4] for row in fence] == [(0, f"{name_of('f1')}:0", "200000000", "25000000")]
 
 
+def test_query_of_payments_tells_the_leak_from_the_coin_it_came_of(store: sqlite3.Connection) -> None:
+    coins = answer(store, "The ten largest transfers", case_ref="HD-1", watch_ref="agency")
+    assert [row[3] for row in coins] == ["298970000", "148960000"]
+    paid = answer(store, "The ten largest payments", case_ref="HD-1")
+    assert [row[8] for row in paid if row[9] == "BTC"] == ["150000000", "40000000", "10000"]
+    assert (107, "unexplained", "leak", "bc1qthief", "40000000") in [(r[1], r[4], r[5], r[7], r[8]) for r in paid]
+
+
 def test_query_of_what_was_known_then(store: sqlite3.Connection) -> None:
     known = answer(store, "What was known", case_ref="HD-1", chain="bitcoin", height=104)
     assert ("deposit", "NOT_SHOWN", "voided by reorg: its transaction left the chain", 104) in known

@@ -1,4 +1,4 @@
-"""Answers about custody: status, transfers, and legs and conservation worked out anew."""
+"""Answers about custody: status, and legs and conservation worked out anew."""
 
 import json
 from collections.abc import Iterator
@@ -32,25 +32,6 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]
             chain["silent_s"] = None if last is None else now - last
-    return answer
-
-
-def transfers(reader: Reader, filters: dict[str, str], orphaned: bool, limit: int | None) -> Answer:
-    """Answer what moved in and out of the watched addresses; filters: values of columns, `case_ref` among them."""
-    cases = case_chains(reader, filters.get("case_ref"))
-    answer = begin(reader, "transfers", cases)
-    view = "v_transfer_orphaned" if orphaned else "v_transfer"
-    wanted = " AND ".join(f"{column} = :{column}" for column in filters) or "1"
-    rows = reader.rows(
-        f"SELECT * FROM {view} WHERE {wanted} ORDER BY chain, height, tx_position, movement_id, direction"
-        f" LIMIT {-1 if limit is None else limit + 1}",
-        **filters,
-    )
-    if limit is not None and len(rows) > limit:
-        [(count,)] = reader.raw(f"SELECT count(*) FROM {view} WHERE {wanted}", **filters)
-        answer.left_out.append({"what": f"{count - limit} later transfers", "why": f"--limit {limit}"})
-        rows = rows[:limit]
-    answer.data = {"transfers": rows, "orphaned": orphaned}
     return answer
 
 

@@ -1,10 +1,13 @@
 """Prints the answers of single commands as tables and lines."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from tracer.report.answer import Answer, Row
 from tracer.report.lines import clean, depth, short, units, when, whose
 from tracer.report.screen import Screen
+
+MOST_COUNTERPARTIES = 3
 
 
 def print_status(answer: Answer, screen: Screen) -> None:
@@ -36,30 +39,53 @@ def print_status(answer: Answer, screen: Screen) -> None:
 
 
 def print_transfers(answer: Answer, screen: Screen) -> None:
-    """Print transfers as a table."""
-    rows = answer.data["transfers"]
+    """Print transfers by transaction, and below those that debit where the case's value went."""
+    rows, many = answer.data["transfers"], len({row["case_ref"] for row in answer.data["transfers"]}) > 1
     if answer.data["orphaned"]:
         screen.line("Taken off the chain by a reorg; counted nowhere.")
-    many = len({row["case_ref"] for row in rows}) > 1
-    screen.table(
-        ("chain", "block", "watch", "role", "", "amount", "transaction", "depth"),
-        (
-            (
-                clean(row["chain"]),
-                str(row["height"]),
-                (f"{clean(row['case_ref'])} " if many else "") + clean(row["watch_ref"]),
-                row["role"],
-                row["direction"],
-                units(row["amount"], row)
-                + (f" ({row['asset_class']})" if row["asset_class"] in ("unlisted", "nft") else ""),
-                short(row["txid"]),
-                "orphaned" if not row["canonical"] else "final" if row["final"] else str(row["confirmations"]),
-            )
-            for row in rows
-        ),
-        right=("block", "amount"),
-    )
+    went: dict[tuple[str, str, str | None], list[Row]] = {}
+    for row in answer.data["went"]:
+        went.setdefault((row["case_ref"], row["block_hash"], row["txid"]), []).append(row)
+    wide = max((len(units(row["amount"], row)) for row in [*rows, *answer.data["went"]]), default=0)
+    groups = groupby(rows, lambda row: (row["case_ref"], row["block_hash"], row["txid"]))
+    for count, (place, group) in enumerate(groups):
+        moved = list(group)
+        first = moved[0]
+        case = f"case {clean(first['case_ref'])}  " if many else ""
+        state = "orphaned" if not first["canonical"] else depth(first)
+        if count:
+            screen.line()
+        head = f"{clean(first['chain'])} block {first['height']}  {first['time_utc']}  tx {short(first['txid'])}"
+        screen.line(f"{case}{head}  {state}", "bold")
+        for row in moved:
+            screen.wrapped(f"  {row['direction']:<5}{row['what']:<14}{units(row['amount'], row):>{wide}}  ", other(row))
+        for row in went.get(place, ()):
+            screen.wrapped(f"  went {row['place']:<14}{units(row['amount'], row):>{wide}}  ", to_whom(row))
+    screen.line()
     screen.line(f"{len(rows)} transfers")
+
+
+def other(row: Row) -> str:
+    """Write whose transfer it is, and who is on the other side."""
+    text = f"{clean(row['watch_ref'])} ({row['role']})"
+    if row["asset_class"] in ("unlisted", "nft"):
+        text += f" ({row['asset_class']} token)"
+    names = [clean(name) for name in row["counterparties"][:MOST_COUNTERPARTIES]]
+    names += ["others"] if len(row["counterparties"]) > MOST_COUNTERPARTIES else []
+    if not names:
+        return text
+    return f"{text} {'from' if row['direction'] == 'in' else 'to'} {', '.join(names)}"
+
+
+def to_whom(row: Row) -> str:
+    """Write who has what a transaction moved, and by which leg, or why it is unexplained."""
+    holder = row["watch_ref"] or row["address"]
+    why = clean(row["reason"]) if row["leg_ref"] is None else f"leg {clean(row['leg_ref'])}"
+    if row["place"] == "unexplained" and row["leg_ref"] is not None:
+        why = f"{clean(row['reason'])}, leg {clean(row['leg_ref'])}"
+    if row["place"] == "change":
+        why = ""
+    return ": ".join(part for part in ("" if holder is None else clean(holder), why) if part)
 
 
 def print_legs(answer: Answer, screen: Screen) -> None:
