@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from disposal import E_EXCHANGE, E_LEAK, FAKE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from disposal import (
+    AUTHORITY,
+    E_EXCHANGE,
+    E_LEAK,
+    FAKE,
+    add_case,
+    declared,
+    name_of,
+    open_store,
+    play_all,
+    play_bitcoin,
+    plays,
+)
 from store_builder import WALL
 
 from tracer import cli
@@ -116,6 +128,23 @@ def test_the_report_tells_the_story_exactly(capsys: pytest.CaptureFixture[str], 
         "RECON-2   HD-1 bitcoin BTC: worked out anew at 6 blocks, as stored; the unspent coins",
     ):
         assert said in out
+
+
+def test_a_leg_that_receives_too_much_shows_one_arrival(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    with open_store(store) as writer:
+        bitcoin, ethereum = plays(writer)
+        add_case(writer, declared(), (bitcoin, ethereum))
+        play_bitcoin(bitcoin, 101)
+        bitcoin.mine(bitcoin.pay("sweep", [("f1", 0), ("f2", 0)], [(AUTHORITY, 299_995_000)]))
+    _, answer = asked(capsys, store, "legs")
+    [arrival] = answer["data"]["legs"][0]["arrivals"]
+    assert (arrival["amount"], arrival["excess"], arrival["reason"]) == ("299995000", "5000", "secure excess")
+    _, out, _ = run(capsys, store, "report", "--case", "HD-1")
+    assert out.count(name_of("sweep")) == 1
+    assert "2.99995000 BTC in block 102, 1 confirmation, not yet confirmed, 2025-06-16T08:06:40Z," in out
+    assert "of which 0.00005000 BTC excess" in out
+    assert "of which 0.00005000 BTC excess" in " ".join(run(capsys, store, "legs")[1].split())
 
 
 def test_before_the_deposit_is_confirmed_it_is_not_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -62,13 +62,25 @@ def leg_rows(reader: Reader, cases: list[Row]) -> Iterator[Row]:
             "SELECT * FROM v_leg_arrival WHERE case_ref = :case_ref ORDER BY height, movement_id",
             case_ref=case_ref,
         ):
-            arrived.setdefault(row["leg_ref"], []).append(row)
+            add_arrival(arrived.setdefault(row["leg_ref"], []), row)
         for leg in reader.rows("SELECT * FROM v_leg WHERE case_ref = :case_ref ORDER BY leg_number", case_ref=case_ref):
             leg["arrivals"] = arrived.get(leg["leg_ref"], [])
             leg["claims"] = spelt_out(reader, json.loads(leg["claims"]))
             leg["fee_symbol"], leg["fee_decimals"] = natives[leg["chain"]]
             leg["rule"] = leg_rule(leg)
             yield leg
+
+
+def add_arrival(arrivals: list[Row], row: Row) -> None:
+    """Add a row of v_leg_arrival to a leg's arrivals: one per movement, with what came beyond the plan in `excess`."""
+    excess = int(row["amount"]) if row["reason"].endswith("excess") else 0
+    last = arrivals[-1] if arrivals else None
+    if last is None or (last["movement_id"], last["place"]) != (row["movement_id"], row["place"]):
+        arrivals.append(row | {"excess": str(excess)})
+        return
+    last["amount"] = str(int(last["amount"]) + int(row["amount"]))
+    last["excess"] = str(int(last["excess"]) + excess)
+    last["reason"] = row["reason"] if excess else last["reason"]
 
 
 def leg_rule(leg: Row) -> str:

@@ -81,10 +81,11 @@ def print_leg(leg: Row, screen: Screen) -> None:
         ("arrived", units(leg["arrived"], leg)),
     ]
     for part in leg["arrivals"]:
+        beyond = "" if part["excess"] == "0" else f", of which {units(part['excess'], part)} excess"
         lines += [
             (
                 "",
-                f"{units(part['amount'], part)} in block {part['height']}, {depth(part)}, {part['time_utc']}",
+                f"{units(part['amount'], part)} in block {part['height']}, {depth(part)}, {part['time_utc']}{beyond}",
             ),
             ("", f"tx    {part['outpoint'] or part['txid']}"),
             ("", f"block {part['block_hash']}"),

@@ -100,7 +100,11 @@ def print_legs(answer: Answer, screen: Screen) -> None:
                 leg["verdict"],
                 leg["lane"],
                 f"{units(leg['planned'], leg)} planned\n{units(leg['arrived'], leg)} arrived"
-                + "".join(f", block {arrival['height']}" for arrival in leg["arrivals"])
+                + "".join(
+                    f", block {arrival['height']}"
+                    + ("" if arrival["excess"] == "0" else f", of which {units(arrival['excess'], arrival)} excess")
+                    for arrival in leg["arrivals"]
+                )
                 + f"\n{clean(leg['reason'])}",
             )
             for leg in answer.data["legs"]
