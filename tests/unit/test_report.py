@@ -16,6 +16,7 @@ from tracer.report import casereport, custody, tracing, transfers
 from tracer.report.answer import Answer, Check, gravest, standing, weakest
 from tracer.report.recount import TERMS, recount
 from tracer.report.screen import Screen
+from tracer.report.show import passed
 from tracer.store.reader import snapshot
 
 
@@ -113,8 +114,9 @@ def test_the_report_shows_reorgs_and_what_it_leaves_out(disposal: Path) -> None:
     assert left[("transfer not counted", "unlisted token, not on the allow-list")] == "999000000"
     assert left[("traced value not followed", "account chains are followed to the first hop")] == "4" + "0" * 17
     assert (
-        "proof of 1 ATTESTED, 16 REPORTED claims",
-        "anchor single-node; the node's word was not verified",
+        "proof: of 17 claims, 16 rest on what a node said (REPORTED) and 1 rest on what an institution stated on a"
+        " filed document (ATTESTED)",
+        "which nothing here verifies (anchor single-node)",
     ) in left
 
 
@@ -385,6 +387,19 @@ def test_a_recount_sees_any_single_wrong_term(moves: list[tuple[Place, int]], er
 def test_postings_without_a_ledger_row_are_inconsistent() -> None:
     with pytest.raises(Inconsistent):
         recount([(2, "a", "seized", "1")], [], [])
+
+
+def test_checks_that_did_not_pass_are_told_apart() -> None:
+    checks = [
+        Check("LEG-5", "a", "SHOWN", ""),
+        Check("LEG-5", "b", "NOT_SHOWN", "nothing arrived yet"),
+        Check("LEG-5", "c", "NOT_SHOWN", "nothing arrived yet"),
+        Check("LEG-6", "d", "CONTRADICTED", "late"),
+        Check("COVERAGE", "e", "NOT_SHOWN", ""),
+    ]
+    assert passed(checks) == "1 of 5 checks passed, 1 contradicted, 2 legs not shown yet, 1 more not shown"
+    assert passed(checks[:1]) == "1 of 1 checks passed"
+    assert passed(checks[4:]) == "0 of 1 checks passed, 1 not shown"
 
 
 def test_the_gravest_verdict_and_the_weakest_lane_win() -> None:

@@ -11,6 +11,12 @@ from tracer.store.reader import Reader
 from tracer.taint.following import METHODS
 from tracer.types import Lane
 
+WEAKER = {
+    Lane.REPORTED.name: "what a node said",
+    Lane.ATTESTED.name: "what an institution stated on a filed document",
+    Lane.INFERRED.name: "an inference",
+}
+"""What claims without proof rest on."""
 NOT_COUNTED = ("unlisted", "nft")
 
 
@@ -181,11 +187,10 @@ def not_proven(answer: Answer) -> Iterator[Row]:
     for row in [*answer.data["legs"], *answer.data["conservation"]]:
         for claim in row["claims"]:
             lanes[claim["lane"]] = lanes.get(claim["lane"], 0) + 1
-    weaker = {lane: count for lane, count in lanes.items() if lane != Lane.PROVEN.name}
-    if weaker:
-        counts = ", ".join(f"{count} {lane}" for lane, count in sorted(weaker.items()))
+    told = [f"{lanes[lane]} rest on {words} ({lane})" for lane, words in WEAKER.items() if lanes.get(lane)]
+    if told:
         anchors = ", ".join(sorted({row["anchor"] for row in answer.as_of}))
         yield {
-            "what": f"proof of {counts} claims",
-            "why": f"anchor {anchors}; the node's word was not verified",
+            "what": f"proof: of {sum(lanes.values())} claims, {' and '.join(told)}",
+            "why": f"which nothing here verifies (anchor {anchors})",
         }

@@ -1,9 +1,9 @@
 """Prints any answer for people, and below it as of which blocks it holds and which checks failed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tracer.report import tables
-from tracer.report.answer import SHOWN, Answer
+from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check
 from tracer.report.lines import clean, units
 from tracer.report.screen import Screen
 from tracer.report.storyboard import print_report
@@ -42,7 +42,20 @@ def print_foot(answer: Answer, screen: Screen) -> None:
             screen.line(f"  {'':<12}{chain['block_hash']}")
     failed = [check for check in answer.checks if check.verdict != SHOWN]
     screen.line()
-    fine = f"; {len(answer.checks) - len(failed)} of {len(answer.checks)} checks passed"
-    screen.verdict("", answer.verdict, f" at lane {answer.lane}{fine}")
+    screen.verdict("", answer.verdict, f" at lane {answer.lane}; {passed(answer.checks)}")
     for check in failed if answer.asked != "report" else ():
         screen.verdict("  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}")
+
+
+def passed(checks: Sequence[Check]) -> str:
+    """Count the checks that passed, and say of the others what they are: most legs are only not due yet."""
+    fine = sum(check.verdict == SHOWN for check in checks)
+    wrong = sum(check.verdict == CONTRADICTED for check in checks)
+    due = sum(check.verdict == NOT_SHOWN and check.rule.startswith("LEG-") for check in checks)
+    others = len(checks) - fine - wrong - due
+    parts = [
+        f"{wrong} contradicted" if wrong else "",
+        f"{due} leg{'' if due == 1 else 's'} not shown yet" if due else "",
+        f"{others} more not shown" if others and due else f"{others} not shown" if others else "",
+    ]
+    return ", ".join([f"{fine} of {len(checks)} checks passed", *(part for part in parts if part)])
