@@ -158,11 +158,13 @@ def legs(store: str, case_ref: str | None, json_: bool) -> int:
 def trace(store: str, ref: str, method: str, json_: bool) -> int:
     """Follow seized value forward from REF, hop by hop, to where it is now.
 
-    REF is an output (txid:n), a transaction id, an address, a script or account in hex, or a case.
+    REF is an output (txid:n), a transaction id, an address, a script or account in hex, a watch, or a case.
+    Ids may be shortened as tables print them.
 
     \b
     Examples:
-      tracer trace 3f9c...e1:0
+      tracer trace 3f9c21..0a77e1:0
+      tracer trace exchange-btc
       tracer trace HD-2025-01 --method haircut
     """
     from tracer.report import tracing
@@ -173,18 +175,19 @@ def trace(store: str, ref: str, method: str, json_: bool) -> int:
 @group.command(epilog=EPILOG)
 @of_case
 @click.option("--method", type=click.Choice(METHODS), help="Only this method. [default: all, side by side]")
+@click.option("--all", "everything", is_flag=True, help="Also coins in custody, and fees of planned legs.")
 @as_json
 @click.pass_obj
-def frontier(store: str, case_ref: str | None, method: str | None, json_: bool) -> int:
-    """List where followed value is now: unspent coins, and ends with their reasons. The sums are checked.
+def frontier(store: str, case_ref: str | None, method: str | None, everything: bool, json_: bool) -> int:
+    """List where followed value is outside custody: unspent coins, and ends with their reasons. The sums are checked.
 
     \b
     Example:
       tracer frontier --case HD-2025-01 --method fifo
     """
-    from tracer.report import tracing
+    from tracer.report.frontier import frontier as reached
 
-    return _answer(store, json_, lambda reader: tracing.frontier(reader, case_ref, method))
+    return _answer(store, json_, lambda reader: reached(reader, case_ref, method, everything))
 
 
 @group.command(epilog=EPILOG)

@@ -10,7 +10,7 @@ from disposal import UNREADABLE, USDT, add_case, declared, open_store, play_all,
 from rich.console import Console
 from store_builder import WALL
 
-from tracer.report import casereport, custody, tracing, transfers
+from tracer.report import casereport, custody, frontier, tracing, transfers
 from tracer.report.answer import Answer
 from tracer.report.screen import Screen
 from tracer.report.show import show
@@ -49,7 +49,7 @@ def everything(reader: Reader) -> list[Answer]:
         transfers.transfers(reader, {"case_ref": "HD-1"}, False, None),
         casereport.report(reader, "HD-1"),
         tracing.trace(reader, "HD-1", None),
-        tracing.frontier(reader, "HD-1", None),
+        frontier.frontier(reader, "HD-1", None),
     ]
 
 

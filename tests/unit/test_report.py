@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tracer.custody.ledger import Place
 from tracer.errors import Inconsistent
-from tracer.report import casereport, custody, tracing, transfers
+from tracer.report import casereport, custody, frontier, tracing, transfers
 from tracer.report.answer import Answer, Check, gravest, standing, weakest
 from tracer.report.recount import TERMS, recount
 from tracer.report.screen import Screen
@@ -202,7 +202,7 @@ def test_legs_are_judged_anew(copy: Path) -> None:
 def test_the_frontier_finds_a_lost_coin(copy: Path) -> None:
     tamper(copy, "DELETE FROM trace_edge WHERE amount = '14990000'")
     with snapshot(copy) as reader:
-        found = tracing.frontier(reader, None, "fifo")
+        found = frontier.frontier(reader, None, "fifo")
         followed = tracing.trace(reader, "HD-1", "fifo")
     assert failed(found) == {("TRACE-2", "HD-1 bitcoin fifo"): "label 0: 200000000 BTC units seeded, 185010000 found"}
     assert failed(followed) == {

@@ -130,6 +130,60 @@ def test_the_report_tells_the_story_exactly(capsys: pytest.CaptureFixture[str], 
         assert said in out
 
 
+def test_the_frontier_lists_what_is_outside_custody_and_counts_the_rest(
+    capsys: pytest.CaptureFixture[str], disposal: Path
+) -> None:
+    _, answer = asked(capsys, disposal, "frontier", "--method", "fifo")
+    assert [(row["boundary"], row["outpoint"] or row["txid"], row["label"]) for row in answer["data"]["frontier"]] == [
+        (None, f"{name_of('hop1')}:1", 0),
+        (None, f"{name_of('hop2')}:0", 0),
+        ("exchange deposit", f"{name_of('deposit')}:0", 0),
+        ("fee", name_of("leak"), 1),
+        ("fee", name_of("hop1"), 0),
+    ]
+    counted = [row for row in answer["left_out"] if "count" in row]
+    assert [(row["what"], row["amount"], row["symbol"]) for row in counted] == [
+        ("fifo: 2 coins in custody, unspent", "109950000", "BTC"),
+        ("fifo: 4 fees of planned legs", "40000", "BTC"),
+    ]
+    _, whole = asked(capsys, disposal, "frontier", "--method", "fifo", "--all")
+    assert sum(int(row["traced"]) for row in whole["data"]["frontier"]) == 300_000_000
+    listed = sum(int(row["traced"]) for row in answer["data"]["frontier"])
+    assert listed + sum(int(row["amount"]) for row in counted) == 300_000_000
+    assert whole["data"]["sums"] == answer["data"]["sums"] and not [r for r in whole["left_out"] if "count" in r]
+    first_hops = asked(capsys, disposal, "frontier", "--method", "first-hop")[1]["data"]["frontier"]
+    assert [row["boundary"] for row in first_hops] == ["fee", "first hop"]
+
+
+@pytest.mark.parametrize("command", [["frontier"], ["trace", name_of("leak")], ["report", "--case", "HD-1"]])
+def test_labels_are_named_by_the_seized_coin(
+    capsys: pytest.CaptureFixture[str], disposal: Path, command: list[str]
+) -> None:
+    out = " ".join(run(capsys, disposal, *command)[1].split())
+    assert f"label 0 is 2.00000000 BTC of seized-1, seized as {name_of('f1')}:0" in out
+    assert f"label 1 is 1.00000000 BTC of seized-2, seized as {name_of('f2')}:0" in out
+
+
+def test_trace_takes_watches_and_ids_as_tables_shorten_them(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    whole = name_of("leak")
+    for given, meant in (
+        (f"{whole[:6]}..{whole[-6:]}:0", f"{whole}:0"),
+        (f"0x{whole[:8].upper()}...{whole[-4:]}", whole),
+        ("bc1q..hief", "bc1qthief"),
+        ("0x7f7f..7f7f7f", "0x" + "7f" * 20),
+    ):
+        assert asked(capsys, disposal, "trace", given) == asked(capsys, disposal, "trace", meant)
+    by_watch, by_address = (asked(capsys, disposal, "trace", ref)[1]["data"] for ref in ("exchange", "bc1qexchange"))
+    assert by_watch["traces"] == by_address["traces"] and by_watch["traces"][0]["ends"]
+    code, out, err = run(capsys, disposal, "trace", "bc1q..e2")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("tracer: 'bc1q..e2' may be any of ") and "Give one in full: bc1q" in err
+    for unknown in ("abcdef..123456", "abcdef..123456:1", "nobody"):
+        code, out, err = run(capsys, disposal, "trace", unknown)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"tracer: '{unknown}' is not in the store. Give txid:n,") and "a watch or a case" in err
+
+
 def test_a_leg_that_receives_too_much_shows_one_arrival(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     with open_store(store) as writer:

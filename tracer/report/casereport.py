@@ -5,8 +5,9 @@ from itertools import chain as joined
 
 from tracer.report.answer import Answer, Check, Row
 from tracer.report.custody import add_conservation, judged_anew, leg_rows, leg_rule
+from tracer.report.frontier import budget_row
 from tracer.report.places import begin, case_chains
-from tracer.report.tracing import budget_row, first_hops, follow, trace_row, traced_among
+from tracer.report.tracing import first_hops, follow, legend, trace_row, traced_among
 from tracer.store.reader import Reader
 from tracer.taint.following import METHODS
 from tracer.types import Lane
@@ -79,6 +80,8 @@ def leaks(reader: Reader, answer: Answer, cases: list[Row]) -> Iterator[Row]:
                 if starts:
                     found = follow(reader, case["case_ref"], method, starts, labels)
                     leak["traces"].append(trace_row(case["case_ref"], case["chain"], method, found))
+                    named = [s.label for s in found.sums]
+                    leak["traces"][-1]["labels"] = legend(reader, case["case_ref"], case["chain"], named)
                     answer.checks.append(found.check(f"{case['case_ref']} {row['outpoint']} {method}"))
             ends = [
                 [(end["movement_id"], end["state"], end["traced_total"]) for end in totals(trace)]

@@ -6,7 +6,7 @@ from tracer.report.answer import GRAVITY, NOT_SHOWN, SHOWN, Answer, Row
 from tracer.report.casereport import totals
 from tracer.report.lines import clean, depth, units, when, whose
 from tracer.report.screen import Screen
-from tracer.report.tables import print_equation, print_sums
+from tracer.report.tables import print_equation, print_legend, print_sums
 
 SEVERITIES = ("CRITICAL", "HIGH", "WARN", "INFO")
 
@@ -136,6 +136,8 @@ def print_leak(leak: Row, screen: Screen) -> None:
         screen.line(f"           {'fee of ' + end['txid'] if end['outpoint'] is None else end['outpoint']}")
         if end["outpoint"] is not None:
             screen.line(f"           {whose(end)}")
+    labels = {row["label"]: row for trace in leak["traces"] for row in trace["labels"]}
+    print_legend([labels[label] for label in sorted(labels)], screen, 4)
     for trace in leak["traces"]:
         screen.line(f"    {trace['method']}:")
         print_sums(trace["sums"], trace["starts"], screen, 6)

@@ -139,6 +139,7 @@ def print_trace(answer: Answer, screen: Screen) -> None:
                 f"    {place:<5} hop {step['hop']:<3} label {step['label']:<3} "
                 f"{units(step['amount'], step)}{holder}{state}"
             )
+        print_legend(trace["labels"], screen)
         print_sums(trace["sums"], trace["starts"], screen)
     for hop in answer.data["first_hops"]:
         screen.line(
@@ -155,6 +156,18 @@ def print_sums(sums: Sequence[Row], coins: Sequence[Row], screen: Screen, indent
         joined = f" + joined on the way {units(row['joined'], coin)}" if row["joined"] != "0" else ""
         sign = "=" if row["exact"] else "DIFFERS FROM"
         screen.line(f"{' ' * indent}label {row['label']}: {begun}{joined} {sign} live {live} + leaves {leaves}")
+
+
+def print_legend(labels: Sequence[Row], screen: Screen, indent: int = 2) -> None:
+    """Print which seized coins the labels are."""
+    many = len({(row["case_ref"], row["chain"]) for row in labels}) > 1
+    for row in labels:
+        place = f"{clean(row['case_ref'])} {clean(row['chain'])} " if many else ""
+        whose_coin = clean(row["watch_ref"] or row["address"])
+        screen.wrapped(
+            f"{' ' * indent}{place}label {row['label']} is ",
+            f"{units(row['amount'], row)} of {whose_coin}, seized as {row['outpoint']}",
+        )
 
 
 def print_frontier(answer: Answer, screen: Screen) -> None:
@@ -176,6 +189,8 @@ def print_frontier(answer: Answer, screen: Screen) -> None:
         ),
         right=("traced",),
     )
+    screen.line()
+    print_legend(answer.data["labels"], screen, 0)
     screen.line()
     for row in answer.data["sums"]:
         label = "unexplained" if row["label"] is None else f"label {row['label']}"

@@ -1,28 +1,20 @@
-"""Reads traces for people: what a reference names, where its value went, and the frontier as it is now."""
+"""Reads traces for people: where the value behind a reference went, and which seized coins its labels are."""
 
-import re
 from collections.abc import Collection
 
-from tracer.errors import OperatorError
-from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
+from tracer.report.answer import NOT_SHOWN, Answer, Check, Row
 from tracer.report.forward import Forward
 from tracer.report.places import begin, case_chains
+from tracer.report.references import TXID, in_full, movements_of
 from tracer.store.reader import Reader
 from tracer.taint.following import FIFO
 
 FIRST_HOP = "first-hop"
-TXID = re.compile("(?:0x)?([0-9a-fA-F]{64})")
 NOT_FOLLOWED = "on account chains only value that left custody unexplained is followed"
 EDGE = "SELECT * FROM v_trace_edge WHERE case_ref = :case_ref AND method = :method AND label IS NOT NULL AND "
 COIN = """SELECT m.movement_id, m.outpoint, m.txid, m.height, m.amount, m.asset, m.symbol, m.decimals,
     m.target AS address, w.watch_ref, w.role FROM v_movement m
     LEFT JOIN v_watch w ON w.case_ref = :case_ref AND w.holder_id = m.target_id WHERE m.movement_id IN ({numbers})"""
-
-
-class UnknownRef(OperatorError):
-    """The store has nothing that a reference could mean."""
-
-    fix = "Give txid:n, a transaction id, an address, a script in hex, or a case; `tracer transfers` lists them."
 
 
 def follow(
@@ -71,6 +63,7 @@ def trace_row(case_ref: str, chain: str, method: str, found: Forward) -> Row:
         "case_ref": case_ref,
         "chain": chain,
         "method": method,
+        "labels": [],
         "starts": [coin for number, coin in sorted(found.coins.items()) if number in found.starts],
         "steps": found.steps,
         "ends": found.ends,
@@ -92,6 +85,7 @@ def trace(reader: Reader, ref: str, method: str | None) -> Answer:
     """Answer where the value behind a reference went; raises UnknownRef."""
     cases = case_chains(reader, None)
     whole = [row for row in cases if row["case_ref"] == ref]
+    ref = ref if whole else in_full(reader, ref)
     rows = [] if whole else movements_of(reader, ref)
     named = [row for row in rows if row["canonical"]]
     outputs = [row["movement_id"] for row in named if row["kind"] == "out"]
@@ -108,6 +102,7 @@ def trace(reader: Reader, ref: str, method: str | None) -> Answer:
         if starts:
             found = follow(reader, case_ref, method or FIFO, starts, None if whole else labels)
             answer.data["traces"].append(trace_row(case_ref, chain, method or FIFO, found))
+            answer.data["traces"][-1]["labels"] = legend(reader, case_ref, chain, [s.label for s in found.sums])
             answer.checks.append(found.check(f"{case_ref} {chain} {method or FIFO}"))
     if rows and not named:
         answer.checks.append(Check("REORG-1", ref, NOT_SHOWN, "voided by reorg: its block left the chain"))
@@ -132,21 +127,6 @@ def add_postings(reader: Reader, answer: Answer, named: list[Row]) -> None:
     answer.checks.append(Check("COVERAGE", ref, NOT_SHOWN, NOT_FOLLOWED))
 
 
-def movements_of(reader: Reader, ref: str) -> list[Row]:
-    """The stored movements that a reference names, canonical or not; raises UnknownRef."""
-    bare = ref.removeprefix("0x").lower()
-    if match := re.fullmatch(r"([0-9a-f]{64}):(\d{1,10})", bare):
-        rows = of_transaction(reader, match[1])
-        rows = [row for row in rows if row["outpoint"] == f"{match[1]}:{int(match[2])}"]
-    elif re.fullmatch(r"[0-9a-f]{64}", bare):
-        rows = of_transaction(reader, bare)
-    else:
-        rows = of_holder(reader, ref, bare)
-    if not rows:
-        raise UnknownRef(f"{ref!r} is not in the store")
-    return rows
-
-
 def hops_among(reader: Reader, ref: str, named: list[Row]) -> list[Row]:
     """The first hops among some movements, and where the reference is a transaction all of its first hops."""
     numbers = {row["movement_id"] for row in named}
@@ -155,26 +135,23 @@ def hops_among(reader: Reader, ref: str, named: list[Row]) -> list[Row]:
     return [row for row in firsts if row["movement_id"] in numbers or row["txid"] in txids]
 
 
-def of_transaction(reader: Reader, txid: str) -> list[Row]:
-    """A transaction's stored movements, canonical or not."""
-    return reader.rows("SELECT * FROM v_movement_all WHERE txid_bytes = :txid", txid=bytes.fromhex(txid))
-
-
-def of_holder(reader: Reader, ref: str, bare: str) -> list[Row]:
-    """What moved to a holder, given by address, script or account."""
-    found = reader.raw(
-        "SELECT holder_id FROM v_holder WHERE address = :ref OR holder = :bare OR address = :low",
-        ref=ref,
-        bare=bare,
-        low=ref.lower(),
-    )
-    return reader.among("SELECT * FROM v_movement_all WHERE target_id IN ({numbers})", [number for (number,) in found])
-
-
 def seed_numbers(reader: Reader, case_ref: str, chain: str) -> list[int]:
     """The movements that made a case's seized coins on a chain."""
     sql = "SELECT movement_id FROM v_trace_seed WHERE case_ref = :case_ref AND chain = :chain ORDER BY label"
     return [number for (number,) in reader.raw(sql, case_ref=case_ref, chain=chain)]
+
+
+def legend(reader: Reader, case_ref: str, chain: str, labels: Collection[int]) -> list[Row]:
+    """Say which seized coins some labels are: the watch that held it, its outpoint and amount."""
+    rows = reader.rows(
+        "SELECT s.label, w.ref AS watch_ref, s.outpoint, s.address, s.amount, s.asset, s.symbol, s.decimals"
+        " FROM v_trace_seed s JOIN movement m ON m.id = s.movement_id LEFT JOIN watch w ON w.holder_id = m.target_id"
+        " AND +w.case_id = (SELECT id FROM cases WHERE ref = :case_ref)"
+        " WHERE s.case_ref = :case_ref AND s.chain = :chain ORDER BY s.label",
+        case_ref=case_ref,
+        chain=chain,
+    )
+    return [{"case_ref": case_ref, "chain": chain, **row} for row in rows if row["label"] in labels]
 
 
 def traced_among(
@@ -207,69 +184,3 @@ def first_hops(reader: Reader, case_ref: str, chain: str) -> list[Row]:
         case_ref=case_ref,
         chain=chain,
     )
-
-
-def frontier(reader: Reader, case_ref: str | None, method: str | None) -> Answer:
-    """Answer where all seized value that is followed is now."""
-    cases = case_chains(reader, case_ref)
-    answer = begin(reader, "frontier", cases)
-    answer.data = {"frontier": [], "sums": []}
-    for row in cases:
-        if row["chain"] is None:
-            continue
-        keys = {"case_ref": row["case_ref"], "chain": row["chain"]}
-        rows = reader.rows(
-            "SELECT * FROM v_frontier WHERE case_ref = :case_ref AND chain = :chain"
-            " ORDER BY method, state DESC, height, movement_id, label",
-            **keys,
-        )
-        rows = [r for r in rows if method in (None, r["method"])]
-        answer.data["frontier"] += rows
-        for name in sorted({r["method"] for r in rows}):
-            mine = [r for r in rows if r["method"] == name]
-            add_sums(reader, answer, keys, name, mine)
-            answer.left_out += [budget_row(r) for r in mine if (r["boundary"] or "").startswith("budget")]
-    return answer
-
-
-def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, rows: list[Row]) -> None:
-    """Check that the frontier holds exactly what was seeded, or on account chains what is unexplained."""
-    if method == FIRST_HOP:
-        sql = "SELECT NULL AS label, symbol, decimals, asset, unexplained AS amount FROM v_conservation"
-    else:
-        sql = "SELECT label, symbol, decimals, asset, amount FROM v_trace_seed"
-    found: dict[tuple[object, object, str], int] = {}
-    for row in rows:
-        key = row["label"], row["asset"], row["state"]
-        found[key] = found.get(key, 0) + int(row["traced"])
-    wrong: list[str] = []
-    for seed in reader.rows(f"{sql} WHERE case_ref = :case_ref AND chain = :chain ORDER BY label", **keys):
-        live = found.pop((seed["label"], seed["asset"], "live"), 0)
-        leaves = found.pop((seed["label"], seed["asset"], "leaf"), 0)
-        begun = int(seed.pop("amount"))
-        if begun != live + leaves:
-            wrong.append(f"label {seed['label']}: {begun} {seed['symbol']} units seeded, {live + leaves} found")
-        if begun or live or leaves:
-            sums = {
-                "begun": str(begun),
-                "live": str(live),
-                "leaves": str(leaves),
-                "exact": begun == live + leaves,
-            }
-            answer.data["sums"].append({**keys, "method": method, **seed, **sums})
-    wrong += [f"label {label}: {units} units of {asset} without a seed" for (label, asset, _), units in found.items()]
-    said = (
-        wrong[0]
-        if wrong
-        else "live coins and leaves add up to what was " + ("unexplained" if method == FIRST_HOP else "seized")
-    )
-    subject = f"{keys['case_ref']} {keys['chain']} {method}"
-    answer.checks.append(Check("TRACE-2", subject, CONTRADICTED if wrong else SHOWN, said))
-
-
-def budget_row(row: Row) -> Row:
-    """A leaf that is not followed for want of budget, as something left out."""
-    picked = ("case_ref", "chain", "method", "label", "outpoint", "address", "asset", "symbol", "decimals")
-    return {"what": "traced value not followed", "why": row["boundary"], "amount": row["traced"]} | {
-        key: row[key] for key in picked
-    }
