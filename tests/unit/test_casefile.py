@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from tracer.custody.case import Attestation, Case, LegKind
 from tracer.errors import CaseRefused
-from tracer.types import Asset, AssetId, AssetKind, Role, outpoint_text
+from tracer.types import Role, outpoint_text
+from tracer.units import format_units
 from watchers import families
 from watchers.bitcoin import quick
 from watchers.bitcoin.address import NETWORKS, address_of, descriptor_scripts, script_of
 from watchers.casefile import load_case
 from watchers.casekeys import CaseFile
-from watchers.casesummary import describe_case, units
+from watchers.casesummary import describe_case
 from watchers.config import Config, load_config
 from watchers.ethereum.address import account_of
 
@@ -505,13 +506,15 @@ def test_the_summary_fits_one_screen_and_counts_what_it_leaves_out(tmp_path: Pat
     assert max(map(len, lines)) <= 160
     text = "\n".join(lines)
     assert "Case example-2026-001: One disposal, two chains" in text
-    assert "after block bitcoin 120, ethereum 40" in text
-    assert "27 watches, 5 legs" in text
-    assert re.search(rf"seized-1 +seized +bitcoin +{A}, 1 coins, from block 100", text)
+    assert "seized    after block 120 of bitcoin, block 40 of ethereum" in text
+    assert "3 institutions, 1 document, 1 attestation, 27 watches, 5 legs" in text
+    assert re.search(rf"seized-1 +seized +bitcoin +{A}, 1 coin, from block 100", text)
     assert re.search(r"seized-wallet +seized +bitcoin +bcrt1\w+ and 19 more", text)
-    assert re.search(r"secure-btc +SECURE +1\.5 BTC  seized-1 \+1 -> authority-btc, by 2026-06-02 00:00:00?Z", text)
+    assert re.search(
+        r"secure-btc +SECURE +1\.50000000 BTC  seized-1 \+1 -> authority-btc, by 2026-06-02 00:00:00?Z", text
+    )
     assert re.search(r"secure-usdt +SECURE +250000\.000001 USDT  seized-eth -> authority-eth$", text, re.MULTILINE)
-    assert re.search(r"gas-1 +GAS +0\.05 ETH  outside -> seized-eth", text)
+    assert re.search(r"gas-1 +GAS +0\.050000000000000000 ETH  outside -> seized-eth", text)
 
 
 def test_a_long_case_is_cut_with_its_counts(tmp_path: Path) -> None:
@@ -525,12 +528,25 @@ def test_a_long_case_is_cut_with_its_counts(tmp_path: Path) -> None:
     assert len(text.splitlines()) <= 40
 
 
+def test_the_summary_names_legs_that_can_never_close(tmp_path: Path) -> None:
+    text = describe_case(load(tmp_path, EXAMPLE), CONFIG)
+    assert "can never be SHOWN" not in text
+    attestation = re.search(r"\[\[attestation\]\]\n(?:.+\n)+", EXAMPLE)
+    assert attestation
+    lines = describe_case(load(tmp_path, EXAMPLE.replace(attestation[0], "")), CONFIG).splitlines()
+    assert lines[-2] == "Note: these legs can never be SHOWN without an [[attestation]] of their target"
+    assert re.fullmatch(r"  deposit-btc +DEPOSIT: nobody attested whose address exchange-btc is", lines[-1])
+    assert len(lines) <= 40
+    legs = "".join(LEG.replace('"l"', f'"l{n}"').replace("SECURE", "RETURN").replace('"b"', '"x"') for n in range(5))
+    outside = '[[watch]]\nid = "x"\nchain = "bitcoin"\nscript = "51"\nrole = "refund"\n'
+    lines = describe_case(load(tmp_path, HEAD + WATCHES + outside + legs), CONFIG).splitlines()
+    assert lines[-1] == "  ... and 2 more legs" and lines[-4].startswith("  l0 ")
+
+
 @given(st.integers(0, 2**256 - 1), st.integers(0, 77))
 def test_amounts_are_shown_exactly(amount: int, decimals: int) -> None:
-    text = units(amount, Asset(AssetId("x"), "X", decimals, AssetKind.LISTED))
-    whole, _, fraction = text.partition(".")
-    assert int(whole + fraction.ljust(decimals, "0")) == amount
-    assert not fraction.endswith("0")
+    whole, _, fraction = format_units(amount, decimals).partition(".")
+    assert (int(whole + fraction), len(fraction)) == (amount, decimals)
 
 
 SCRIPTS = st.tuples(st.sampled_from([b"\x00\x14", b"\x00\x20", b"\x51\x20"]), st.binary(min_size=32, max_size=32)).map(
