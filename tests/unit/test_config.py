@@ -45,7 +45,7 @@ def complaint(folder: Path, text: str, environ: dict[str, str] | None = None, *f
 @pytest.mark.parametrize("kept", ["bitcoin", "ethereum"])
 def test_the_example_without_the_tables_of_one_chain_is_a_configuration(tmp_path: Path, kept: str) -> None:
     tables = re.split(r"^(?=\[)", EXAMPLE.read_text(), flags=re.MULTILINE)
-    others = [table for table in tables if not re.match(r"\[+chain\.(?!%s\b)" % kept, table)]
+    others = [table for table in tables if not re.match(rf"\[+chain\.(?!{kept}\b)", table)]
     assert len(others) < len(tables)
     assert list(load(tmp_path, "".join(others)).chain) == [kept]
 
