@@ -30,11 +30,11 @@ def follow(
         )
         from_coin.update({row["movement_id"]: row["coin"] for row in spent})
         sinks = reader.among(
-            EDGE.replace("*", "DISTINCT to_id") + "from_id IN ({numbers})",
+            EDGE.replace("*", "DISTINCT to_id, label") + "from_id IN ({numbers})",
             [r["movement_id"] for r in spent],
             **keys,
         )
-        level = sorted({row["to_id"] for row in sinks} - seen)
+        level = sorted({row["to_id"] for row in sinks if labels is None or row["label"] in labels} - seen)
         seen |= set(level)
     numbers = sorted(seen)
     edges = reader.among(EDGE + "to_id IN ({numbers})", numbers, **keys)
