@@ -265,7 +265,7 @@ SELECT * FROM v_movement_all WHERE canonical;
 
 -- Movements joined to the watches of every case, canonical or not: one row per movement, watch and direction.
 --
--- direction       in: the watched holder is credited; out: it is debited
+-- direction       in: the watched holder is credited; out: it is debited, on UTXO chains by the whole coin, change included
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
 -- kind            as in v_movement
 -- idx             as in v_movement
@@ -284,7 +284,7 @@ FROM watch w JOIN cases k ON k.id = w.case_id JOIN v_movement_all m ON m.source_
 
 -- What moved in and out of each case's watched addresses, on the canonical chain.
 --
--- direction       in: the watched holder is credited; out: it is debited
+-- direction       in: the watched holder is credited; out: it is debited, on UTXO chains by the whole coin, change included
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
 -- kind            as in v_movement
 -- idx             as in v_movement
@@ -299,7 +299,7 @@ SELECT * FROM v_transfer_all WHERE canonical;
 
 -- Transfers that a reorg took off the chain: kept as evidence, counted nowhere.
 --
--- direction       in: the watched holder is credited; out: it is debited
+-- direction       in: the watched holder is credited; out: it is debited, on UTXO chains by the whole coin, change included
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
 -- kind            as in v_movement
 -- idx             as in v_movement
@@ -351,7 +351,7 @@ LEFT JOIN tx mt ON mt.id = m.tx_id;
 CREATE VIEW v_posting AS
 SELECT * FROM v_posting_all WHERE canonical;
 
--- What arrived for each planned leg, one row per transfer that served it.
+-- What arrived for each planned leg, one row per transfer that served it; two where a part of it is excess.
 --
 -- place           internal, credit, refund or delivered: where the ledger put it
 -- reason          the leg's kind; with "excess" where more came than was planned
