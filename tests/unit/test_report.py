@@ -308,7 +308,7 @@ def test_units_that_join_on_the_way_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_trace_goes_only_where_its_own_labels_go(tmp_path: Path) -> None:
-    """A coin of the second seized coin alone, spent beside the first one's, leads to none of the first one's."""
+    """Units of the second seized coin part from the first one's, and meet other units of the first one later."""
     path = tmp_path / "store.db"
     one, two, three, four = (Holder(b"\x00\x14" + name.ljust(20, b".")) for name in (b"one", b"two", b"3", b"4"))
     with open_store(path) as writer:
@@ -316,11 +316,12 @@ def test_a_trace_goes_only_where_its_own_labels_go(tmp_path: Path) -> None:
         add_case(writer, declared(), (bitcoin, ethereum))
         play_bitcoin(bitcoin, 101)
         bitcoin.mine(bitcoin.pay("split", [("f1", 0)], [(one, 120_000_000), (two, 80_000_000)]))
-        bitcoin.mine(bitcoin.pay("both", [("split", 0), ("f2", 0)], [(three, 120_000_000), (four, 100_000_000)]))
-        bitcoin.mine(bitcoin.pay("meet", [("both", 1), ("split", 1)], [(one, 180_000_000)]))
+        bitcoin.mine(bitcoin.pay("both", [("split", 0), ("f2", 0)], [(three, 130_000_000), (four, 90_000_000)]))
+        bitcoin.mine(bitcoin.pay("part", [("both", 0)], [(three, 120_000_000), (four, 10_000_000)]))
+        bitcoin.mine(bitcoin.pay("meet", [("part", 1), ("split", 1)], [(one, 90_000_000)]))
     with snapshot(path) as reader:
         [trace] = tracing.trace(reader, name_of("split") + ":0", "fifo").data["traces"]
-    assert [(end["outpoint"], end["traced"]) for end in trace["ends"]] == [(f"{name_of('both')}:0", "120000000")]
+    assert [(end["outpoint"], end["traced"]) for end in trace["ends"]] == [(f"{name_of('part')}:0", "120000000")]
 
 
 def test_a_reference_that_a_reorg_took_away_is_not_shown(tmp_path: Path) -> None:
