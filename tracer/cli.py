@@ -3,15 +3,14 @@
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import click
 
-from tracer.errors import Alarm, OperatorError, Retryable, StoreUnusable, TracerError
+from tracer.command import exit_code, show_unexpected
+from tracer.errors import StoreUnusable
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -250,29 +249,5 @@ def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
 
 def main() -> None:
     """Run a command and exit with its code."""
-    sys.excepthook = _last_words
-    sys.exit(_exit_code(sys.argv[1:]))
-
-
-def _exit_code(arguments: list[str]) -> int:
-    try:
-        return int(group.main(arguments, prog_name="tracer", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    except TracerError as error:
-        click.echo(f"tracer: {error.line()}", err=True)
-        for kind, code in ((Alarm, 3), (OperatorError, 2), (Retryable, 4)):
-            if isinstance(error, kind):
-                return code
-        return 1
-
-
-def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show where an unexpected error came from, and one line last that says so; the exit code is 1."""
-    traceback.print_exception(kind, error, trace)
-    said = str(error).strip().splitlines()
-    line = f"{kind.__name__}{': ' + said[0] if said else ''}"
-    click.echo(f"tracer: internal error: {line}. {TracerError.fix}", err=True)
+    show_unexpected("tracer")
+    sys.exit(exit_code(group, "tracer", sys.argv[1:]))

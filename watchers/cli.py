@@ -4,16 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-import traceback
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
 
-from tracer.errors import Alarm, OperatorError, Retryable, TracerError
+from tracer.command import exit_code, show_unexpected
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -174,54 +173,9 @@ def import_(given: Given, file: Path) -> int:
 
 def main() -> None:
     """Run a command and exit with its code."""
-    sys.excepthook = _last_words
-    sys.exit(exit_code(sys.argv[1:]))
-
-
-def exit_code(arguments: list[str]) -> int:
-    """Run a command and return its exit code; lets errors through that nobody expected."""
-    try:
-        return int(group.main(arguments, prog_name="tracerd", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    except TracerError as error:
-        return _say([error])
-    except BaseExceptionGroup as group_error:
-        leaves = list(_leaves(group_error))
-        known = [leaf for leaf in leaves if isinstance(leaf, TracerError)]
-        if len(known) < len(leaves):
-            raise
-        return _say(known)
+    show_unexpected("tracerd")
+    sys.exit(exit_code(group, "tracerd", sys.argv[1:]))
 
 
 def _finish(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
-
-
-def _say(errors: list[TracerError]) -> int:
-    """Print one line per error and return the exit code of the gravest."""
-    for line in dict.fromkeys(error.line() for error in errors):
-        click.echo(f"tracerd: {line}", err=True)
-    for kind, code in ((Alarm, 3), (OperatorError, 2), (Retryable, 4)):
-        if any(isinstance(error, kind) for error in errors):
-            return code
-    return 1
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Show where an unexpected error came from, and one line last that says so; the exit code is 1."""
-    traceback.print_exception(kind, error, trace)
-    said = str(error).strip().splitlines()
-    line = f"{kind.__name__}{': ' + said[0] if said else ''}"
-    click.echo(f"tracerd: internal error: {line}. {TracerError.fix}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tracer.command import exit_code
 from tracer.errors import FinalityBroken, NodeLacks, NodeUnavailable, StoreLocked, TracerError
 from tracer.store.writer import Store
 from tracer.types import BlockRef, ChainId, Hash
@@ -117,7 +118,7 @@ def test_flags_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.toml").write_text(BITCOIN)
     flags = ["--store", "x.db", "--log-level", "debug", "--set", "chain.bitcoin.final=9"]
-    assert cli.exit_code([*flags, "check", "--oldest", "bitcoin=840000"]) == 0
+    assert exit_code(cli.group, "tracerd", [*flags, "check", "--oldest", "bitcoin=840000"]) == 0
     assert seen[0].store.path == tmp_path / "x.db"
     assert seen[0].daemon.log_level == "debug"
     assert seen[0].chain["bitcoin"].final == 9
@@ -131,7 +132,7 @@ def test_a_failing_check_is_exit_code_2_and_goes_to_stdout(
 
     monkeypatch.setattr(doctor, "check", check)
     (tmp_path / "c.toml").write_text(BITCOIN)
-    assert cli.exit_code(["-c", str(tmp_path / "c.toml"), "check"]) == 2
+    assert exit_code(cli.group, "tracerd", ["-c", str(tmp_path / "c.toml"), "check"]) == 2
     assert capsys.readouterr().out == "FAIL bitcoin: tip: none. Start it.\n1 of 1 checks failed\n"
 
 
@@ -170,7 +171,7 @@ def test_each_kind_of_error_has_its_exit_code_and_line(
 
     monkeypatch.setattr(doctor, "check", check)
     (tmp_path / "c.toml").write_text(BITCOIN)
-    assert cli.exit_code(["-c", str(tmp_path / "c.toml"), "check"]) == code
+    assert exit_code(cli.group, "tracerd", ["-c", str(tmp_path / "c.toml"), "check"]) == code
     said = capsys.readouterr().err
     lines = [f"tracerd: {leaf.line()}" for leaf in leaves(error) if isinstance(leaf, TracerError)]
     assert [line for line in said.splitlines() if line] == lines
@@ -198,7 +199,7 @@ def test_a_group_with_an_unexpected_error_is_not_hidden(tmp_path: Path, monkeypa
     monkeypatch.setattr(doctor, "check", check)
     (tmp_path / "c.toml").write_text(BITCOIN)
     with pytest.raises(ExceptionGroup):
-        cli.exit_code(["-c", str(tmp_path / "c.toml"), "check"])
+        exit_code(cli.group, "tracerd", ["-c", str(tmp_path / "c.toml"), "check"])
 
 
 def test_the_oldest_block_needed_is_the_earliest_birth_declared(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from disposal import (
 from store_builder import WALL
 
 from tracer import cli
+from tracer.command import exit_code
 
 COMMANDS = (
     ["status"],
@@ -47,7 +48,7 @@ def disposal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], store: Path, *arguments: str) -> tuple[int, str, str]:
     """Run `tracer` in this process: exit code, stdout, stderr."""
-    code = cli._exit_code(["--store", str(store), *arguments])
+    code = exit_code(cli.group, "tracer", ["--store", str(store), *arguments])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
 
@@ -381,9 +382,9 @@ def test_a_file_that_is_no_store_is_refused(capsys: pytest.CaptureFixture[str], 
 def test_a_url_and_the_environment_name_the_store(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, disposal: Path
 ) -> None:
-    assert cli._exit_code(["--store", f"sqlite:///{disposal}", "status"]) == 0
+    assert exit_code(cli.group, "tracer", ["--store", f"sqlite:///{disposal}", "status"]) == 0
     monkeypatch.setenv("TRACER_STORE", str(disposal))
-    assert cli._exit_code(["status"]) == 0
+    assert exit_code(cli.group, "tracer", ["status"]) == 0
     assert "bitcoin" in capsys.readouterr().out
 
 
@@ -392,7 +393,7 @@ def test_a_url_and_the_environment_name_the_store(
     [["report"], ["trace"], ["legs", "--nonsense"], ["transfers", "--role", "thief"], ["nothing"]],
 )
 def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    assert cli._exit_code(arguments) == 2
+    assert exit_code(cli.group, "tracer", arguments) == 2
     assert capsys.readouterr().out == ""
 
 
@@ -449,7 +450,10 @@ def test_help_shows_examples_and_exit_codes() -> None:
 
 
 def test_help_loads_neither_the_store_nor_rich() -> None:
-    code = "import sys; from tracer import cli; cli._exit_code(['report', '--help']); print(sorted(sys.modules))"
+    code = (
+        "import sys; from tracer import cli; from tracer.command import exit_code;"
+        " exit_code(cli.group, 'tracer', ['report', '--help']); print(sorted(sys.modules))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "'click'" in shown.stdout
     assert "sqlalchemy" not in shown.stdout and "rich" not in shown.stdout

@@ -30,6 +30,7 @@ from disposal import (
 from store_builder import Play, transact, txid
 
 from tracer import cli
+from tracer.command import exit_code
 from tracer.store.describe import documented, schema
 from tracer.types import Kind, Movement
 
@@ -427,7 +428,7 @@ def test_queries_forward_and_backward_say_what_tracer_says(
     store: sqlite3.Connection, capsys: pytest.CaptureFixture[str], name: str, idx: int
 ) -> None:
     [(_, _, path)] = store.execute("PRAGMA database_list").fetchall()
-    cli._exit_code(["--store", path, "trace", f"{name_of(name)}:{idx}", "--json"])
+    exit_code(cli.group, "tracer", ["--store", path, "trace", f"{name_of(name)}:{idx}", "--json"])
     traces = json.loads(capsys.readouterr().out)["data"]["traces"]
     sums = {row["label"]: row["begun"] for trace in traces for row in trace["sums"]}
     ends: dict[tuple[str, str | None, int], int] = {}
