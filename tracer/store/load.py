@@ -346,8 +346,8 @@ def load_missing(connection: Connection, chain: ChainHandle, books: dict[int, Bo
     named: dict[int, set[Outpoint]] = {}
     for case_id, points in connection.execute(
         text(
-            "SELECT w.case_id, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
-            " WHERE w.outpoints IS NOT NULL AND h.chain_id = :c"
+            "SELECT w.case_id, w.outpoints FROM watch w CROSS JOIN holder h ON h.id = w.holder_id"
+            " WHERE w.outpoints IS NOT NULL AND +h.chain_id = :c"
         ),
         {"c": chain.id},
     ):
