@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from tracer.command import say
 from tracer.errors import NodeLacks, OperatorError, WrongNetwork
-from watchers import cli
 from watchers.daemon import _follow
 from watchers.follow import Outcome
 
@@ -34,9 +34,9 @@ def end(*followers: Ends) -> int:
     try:
         return asyncio.run(_follow(followers, False))  # type: ignore[arg-type]
     except OperatorError as error:
-        return cli._say([error])
+        return say("tracerd", [error])
     except ExceptionGroup as group:
-        return cli._say(list(group.exceptions))  # type: ignore[arg-type]
+        return say("tracerd", list(group.exceptions))  # type: ignore[arg-type]
     finally:
         assert all(follower.ended for follower in followers)
 
