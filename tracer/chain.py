@@ -123,8 +123,3 @@ def anchor_height(first: int, best: int, policy: Policy, tags: dict[str, int | N
         tagged = tags.get("finalized")
         settled = best - UNTAGGED_DEPTH if tagged is None else min(tagged, best)
     return max(0, min(first - 1, settled))
-
-
-def confirmations(height: int, tip: int) -> int:
-    """Count confirmations: 1 for the tip itself, 0 for a block above it."""
-    return max(0, tip - height + 1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tracer.casework import Casework, Judged, Prepared
 from tracer.chain import (
+    NO_MARKS,
     Behind,
     Broken,
     Connect,
@@ -87,7 +88,7 @@ class Follower:
         self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
         self._tip: BlockRef | None = None
-        self._marks = Marks(-1, -1)
+        self._marks = NO_MARKS
         self._behind_since: float | None = None
         self._behind_told = False
         self._orphaned: set[Hash] = set()

@@ -112,21 +112,6 @@ class JsonRpc:
             raise self._strange(f"HTTP {status} for {path}: {_first_line(body)}")
         return body
 
-    async def send_raw(self, body: bytes) -> bytes:
-        """POST a finished question or batch and return the answer's bytes once its ids are known to match.
-
-        For clients that bring their own encoding; JSON-RPC errors are left to them, except warming up.
-        """
-        asked, answer = orjson.loads(body), await self._post(body)
-        read = self._read(answer)
-        if isinstance(asked, dict):
-            self._result(read, asked["id"])
-        elif not isinstance(read, dict):
-            by_id = self._by_id(read, [question["id"] for question in asked])
-            for number, item in by_id.items():
-                self._result(item, number)
-        return answer
-
     async def _post(self, body: bytes) -> bytes:
         status, answer = await self._request("POST", self._url, body)
         # bitcoind before version 28 answers an error with 404 or 500, others with 400: JSON all the same

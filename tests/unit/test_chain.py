@@ -17,7 +17,6 @@ from tracer.chain import (
     Wait,
     advance_marks,
     anchor_height,
-    confirmations,
     next_step,
 )
 from tracer.types import BlockRef, Hash
@@ -120,10 +119,6 @@ def test_following_reaches_any_chain_that_forks_above_finality(
 
 POLICY = Policy(confirmed=2, final=6)
 TAGS = Policy(confirmed="safe", final="finalized")
-
-
-def test_confirmations_count_the_tip_as_one() -> None:
-    assert [confirmations(h, 10) for h in (10, 9, 5, 11)] == [1, 2, 6, 0]
 
 
 def test_marks_follow_the_tip_by_the_policy() -> None:

@@ -79,8 +79,6 @@ async def test_an_answer_to_another_question_is_refused(wrong: object) -> None:
     async with server(says(lambda honest: {**honest, "id": wrong})) as url, client(url) as rpc:
         with pytest.raises(NodeUnavailable, match="another question"):
             await rpc.call("echo")
-        with pytest.raises(NodeUnavailable, match="another question"):
-            await rpc.send_raw(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "echo", "params": []}))
 
 
 async def test_batch_answers_in_another_order_are_put_right() -> None:
@@ -321,15 +319,6 @@ async def test_a_plain_get_tells_absent_from_broken() -> None:
             await rpc.get("/rest/gone.bin")
         with pytest.raises(NodeUnavailable, match="Invalid hash"):
             await rpc.get("/rest/bad.bin")
-
-
-async def test_raw_bodies_pass_unchanged_once_checked() -> None:
-    body = orjson.dumps([{"jsonrpc": "2.0", "id": n, "method": "echo", "params": [n]} for n in (5, 6)])
-    async with server(says(lambda honest: honest)) as url, client(url) as rpc:
-        assert [item["result"] for item in orjson.loads(await rpc.send_raw(body))] == [[5], [6]]
-    async with server(says(lambda honest: honest[:1])) as url, client(url) as rpc:
-        with pytest.raises(NodeUnavailable):
-            await rpc.send_raw(body)
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:8332", "ftp://x", "http://", "http://h:notaport", "http://[::1"])

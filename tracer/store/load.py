@@ -62,15 +62,6 @@ def canonical_hash(store: Store, chain: ChainHandle, height: int) -> Hash | None
     return None if value is None else Hash(bytes(value))
 
 
-def block_ref(store: Store, chain: ChainHandle, block_hash: Hash) -> BlockRef:
-    """A stored canonical block by its hash."""
-    row = store.connection.execute(
-        text("SELECT height, hash, parent FROM block WHERE chain_id = :c AND hash = :h"),
-        {"c": chain.id, "h": block_hash},
-    ).one()
-    return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2])))
-
-
 def orphaned_hashes(store: Store, chain: ChainHandle) -> set[Hash]:
     """The hashes of stored blocks that are not on the canonical chain now."""
     rows = store.connection.execute(
