@@ -138,7 +138,7 @@ class Casework:
         for tx in facts.transactions:
             self._transaction(tx, moment, done, touched, served)
         for move in facts.loose:
-            self._loose(move, moment, done, touched)
+            self._loose(move, done, touched)
         for case_id in self.opening_at(facts.ref.height):
             self._open(self.books[case_id], balances, done, touched)
         for case_id, asset_id in touched:
@@ -188,7 +188,7 @@ class Casework:
                     for n in kept.moves
                     if any(e.movement_id == n.id and e.place in KEEPING for e in entries)
                 )
-            done.notices += about_postings(case_id, kept.id, flow, entries, matches, self.assets, self.show)
+            done.notices += about_postings(case_id, kept.id, entries, self.assets, self.show)
         done.notices += about_decoys(kept.id, kept.moves, roles, self.assets, self.show)
         if self.utxo:
             self._move_coins(kept, roles, spent, done)
@@ -319,7 +319,7 @@ class Casework:
         if point not in self.coins and move.target is not None:
             self.coins[point] = done.added[point] = Tracked(numbered.id, move.target, move.amount)
 
-    def _loose(self, move: Movement, moment: Moment, done: Prepared, touched: dict[tuple[int, AssetId], None]) -> None:
+    def _loose(self, move: Movement, done: Prepared, touched: dict[tuple[int, AssetId], None]) -> None:
         """Book a withdrawal or reward: a credit that no transaction carries."""
         numbered = Numbered(next(self.ids.movement), move)
         done.loose.append(numbered)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tracer.book import Flow, Numbered
+from tracer.book import Numbered
 from tracer.custody.ledger import Entry, Place
-from tracer.matching import Match
 from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
 from tracer.units import format_units
 
@@ -25,9 +24,7 @@ class Notice:
 def about_postings(
     case_id: int,
     tx_id: int,
-    flow: Flow,
     entries: Sequence[Entry],
-    matches: Sequence[Match],
     assets: Mapping[AssetId, Asset],
     show: Callable[[Holder], str],
 ) -> list[Notice]:

@@ -6,7 +6,7 @@ value there, at most what it holds. A coin has one owner, or none.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tracer.book import Book, Numbered, Shares, flow_of
+from tracer.book import Book, Flow, Numbered, Shares, flow_of
 from tracer.matching import Credit, LegState, fits, in_window, meant
 from tracer.types import HELD_ROLES, AssetId, Holder, Kind, Role
 
@@ -22,44 +22,64 @@ def share_out(
     followed: frozenset[AssetId],
 ) -> Shares:
     """Settle one transaction that several open cases see; movements that only one of them sees stay as they are."""
-    debits: dict[tuple[int, int], int] = {}
-    credits: dict[tuple[int, int], int] = {}
-    ambiguous: set[int] = set()
     views = {case: flow_of(books[case], moves, roles[case], native, followed) for case in roles}
-    offers = {case: {credit.movement_id: credit for credit in flow.credits} for case, flow in views.items()}
-    paying = {case for case, flow in views.items() if flow.debits}
+    credits, served = share_credits(moves, roles, books, views, time)
+    counting = [n for n in moves if n.movement.asset in followed]
+    debits, ambiguous = share_debits(counting, roles, books, credits, served)
+    return Shares(debits, credits, ambiguous)
+
+
+def share_credits(
+    moves: Sequence[Numbered], roles: Roles, books: Mapping[int, Book], views: Mapping[int, Flow], time: int
+) -> tuple[dict[tuple[int, int], int], set[int]]:
+    """Give each credit that several cases see to one of them, or to none; also returns the cases whose legs it serves.
+
+    views: the transaction as each case sees it alone.
+    """
+    credits: dict[tuple[int, int], int] = {}
     served: set[int] = set()
+    offers = {case: {credit.movement_id: credit for credit in flow.credits} for case, flow in views.items()}
     for numbered in moves:
         move = numbered.movement
         seeing = [case for case in roles if numbered.id in offers[case]]
-        able = [case for case in seeing if case in paying] or seeing
+        able = [case for case in seeing if views[case].debits] or seeing
         able = [case for case in able if can_pay(books[case], move.source, move.asset, move.amount, roles[case])]
+        wanting = {case: wanted_by(books[case], offers[case][numbered.id], time) for case in able}
         if len(seeing) < 2:
-            served |= {case for case in able if wanted_by(books[case], offers[case][numbered.id], time)}
+            served |= {case for case, legs in wanting.items() if legs}
             continue
-        taken = allot({case: wanted_by(books[case], offers[case][numbered.id], time) for case in able}, move.amount)
+        taken = allot(wanting, move.amount)
+        served |= taken.keys()
         if not taken and len(able) == 1:
             taken = {able[0]: move.amount}
-        else:
-            served |= taken.keys()
         credits |= {(case, numbered.id): taken.get(case, 0) for case in seeing}
+    return credits, served
+
+
+def share_debits(
+    moves: Sequence[Numbered],
+    roles: Roles,
+    books: Mapping[int, Book],
+    credits: Mapping[tuple[int, int], int],
+    served: set[int],
+) -> tuple[dict[tuple[int, int], int], frozenset[int]]:
+    """Charge each debit of an account that several cases hold value at; also returns the cases left in doubt."""
+    debits: dict[tuple[int, int], int] = {}
+    ambiguous: set[int] = set()
     for numbered in moves:
         move = numbered.movement
-        if move.spends is not None or move.source is None or move.asset not in followed:
+        if move.spends is not None or move.source is None:
             continue
         holding = [case for case in roles if roles[case].get(move.source) in HELD_ROLES]
         if len(holding) < 2:
             continue
         told = payer_of(numbered, holding, credits, served, books)
-        if told:
-            debits |= {(case, numbered.id): told.get(case, 0) for case in holding}
-        else:
+        if not told:
             ambiguous |= set(holding)
-            debits |= {
-                (case, numbered.id): min(move.amount, max(0, books[case].held.get((move.source, move.asset), 0)))
-                for case in holding
-            }
-    return Shares(debits, credits, frozenset(ambiguous))
+            held = {case: books[case].held.get((move.source, move.asset), 0) for case in holding}
+            told = {case: min(move.amount, max(0, units)) for case, units in held.items()}
+        debits |= {(case, numbered.id): told.get(case, 0) for case in holding}
+    return debits, frozenset(ambiguous)
 
 
 def wanted_by(book: Book, credit: Credit, time: int) -> list[LegState]:

@@ -76,11 +76,9 @@ class Follower:
     ) -> None:
         self.config, self.node, self.scanner, self.store = config, node, scanner, store
         self.utxo = utxo
-        self.handle: ChainHandle = store.register_chain(
-            config.id, config.name, config.family, Hash(b""), config.policy, config.assets, show
-        )
         self._tell = tell
         self._show = show
+        self.handle: ChainHandle = self._register(Hash(b""))
         self._turn = asyncio.Lock()
         self._give_way = 0
         self._stale = True
@@ -95,6 +93,13 @@ class Follower:
         self._skipped: set[str] = set()
         self._status: tuple[object, ...] = ()
         self._status_at = 0.0
+
+    def _register(self, genesis: Hash) -> ChainHandle:
+        """Note the chain in the store; raises WrongNetwork. An empty genesis is one not seen yet."""
+        config = self.config
+        return self.store.register_chain(
+            config.id, config.name, config.family, genesis, config.policy, config.assets, self._show
+        )
 
     async def run(self, until_tip: bool) -> Outcome:
         """Follow for ever, or until in step with the node; ends `halted` on an Alarm, `refused` on an OperatorError."""
@@ -144,15 +149,7 @@ class Follower:
         """Do one thing: connect, disconnect, or find that there is nothing to do (then say how we stand)."""
         if self._genesis is None:
             genesis = await self.node.open()
-            self.handle = self.store.register_chain(
-                self.config.id,
-                self.config.name,
-                self.config.family,
-                genesis,
-                self.config.policy,
-                self.config.assets,
-                self._show,
-            )
+            self.handle = self._register(genesis)
             self._genesis = genesis
         if self._stale:
             await self._load(self._genesis)
