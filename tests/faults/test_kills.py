@@ -22,7 +22,7 @@ from harness.stored import Stored
 from harness.tracerd import Tracerd
 
 KILLS = int(os.environ.get("TRACER_KILLS", "50"))
-SEED = int(os.environ.get("TRACER_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+SEED = int(os.environ.get("TRACER_KILL_SEED", "4247301148"))
 RESTART_S = 5.0
 """On a machine with a core to spare; where more wants to run than there are cores, proportionally longer."""
 FIRST_BLOCKS = 300
