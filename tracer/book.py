@@ -183,7 +183,9 @@ def credit_of(
     assert move.target is not None, "a credit has a receiver"
     paid = frozenset(debits.get(move.asset, ())) or others
     payers = frozenset({move.source}) if move.source is not None and move.source in roles else paid
-    return Credit(numbered.id, move.target, roles[move.target], move.asset, share, payers, move.target in payers)
+    return Credit(
+        numbered.id, move.target, roles[move.target], move.asset, share, payers, move.target in payers, move.lane
+    )
 
 
 def owns(book: Book, move: Movement, roles: Mapping[Holder, Role]) -> bool:
@@ -246,7 +248,7 @@ def serve(book: Book, credit: Credit, amount: int, moment: Moment) -> Found:
     found = match_credit(replace(credit, amount=amount), book.legs_to.get(credit.holder, ()), moment.time)
     for match in found.matches:
         match.leg.arrivals.append(
-            Arrival(match.amount, credit.movement_id, moment.height, moment.time, moment.block_id)
+            Arrival(match.amount, credit.movement_id, moment.height, moment.time, moment.block_id, credit.lane)
         )
         match.leg.voided = False
         book.unsettled.add(match.leg.plan.id)

@@ -54,6 +54,7 @@ class KeptTx:
     position: int
     txid: bytes
     raw: bytes
+    proof: bytes | None
     moves: tuple[Numbered, ...]
 
 
@@ -208,7 +209,7 @@ class Casework:
         for move in moves:
             tracked = self.coins.get(move.spends) if move.spends is not None else None
             numbered.append(Numbered(next(self.ids.movement), move, tracked.movement_id if tracked else None))
-        return KeptTx(next(self.ids.tx), tx.position, tx.txid, tx.raw, tuple(numbered))
+        return KeptTx(next(self.ids.tx), tx.position, tx.txid, tx.raw, tx.proof, tuple(numbered))
 
     def _roles(self, moves: Sequence[Numbered]) -> dict[int, dict[Holder, Role]]:
         """Per case the roles of the holders that appear in some movements."""

@@ -81,6 +81,19 @@ class FinalityBroken(Alarm):
     fix = "Compare the node with a second one; this chain stays halted until an operator has settled it."
 
 
+class BlockRefused(Alarm):
+    """A block does not stand up to its own header, or its header to the chain's rules: it is kept, and not followed.
+
+    evidence: the bytes that show it (a header, a block), as far as there are any.
+    """
+
+    fix = "Compare the node with a second one; the chain stays halted until that or an operator has settled it."
+
+    def __init__(self, message: str, *, height: int, block: bytes, evidence: bytes = b"") -> None:
+        super().__init__(message)
+        self.height, self.block, self.evidence = height, block, evidence
+
+
 class Inconsistent(Alarm):
     """The node's answers contradict each other or the rules they must obey."""
 

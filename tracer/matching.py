@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tracer.custody.case import LegKind
-from tracer.types import AssetId, Holder, Role
+from tracer.types import AssetId, Holder, Lane, Role
 
 NEVER = 2**62
 
@@ -33,13 +33,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Part of a leg that arrived: base units, in which movement, at which height and block time."""
+    """Part of a leg that arrived: base units, in which movement, at which height and block time, how well shown."""
 
     amount: int
     movement_id: int
     height: int
     time: int
     block_id: int
+    lane: Lane = Lane.REPORTED
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class Credit:
     amount: int
     payers: frozenset[Holder]
     change: bool = False
+    lane: Lane = Lane.REPORTED
 
 
 @dataclass(frozen=True, slots=True)

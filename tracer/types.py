@@ -51,6 +51,19 @@ class Lane(IntEnum):
     INFERRED = 3
 
 
+class Checked(IntEnum):
+    """How far a block was checked when it was connected.
+
+    REPORTED: as the node told it. HEADER: the header hashes to the block hash and links to its parent (policy `hits`:
+    what the block says of the interest is checked too, what it does not say is not). WHOLE: everything in it, against
+    all roots of its header.
+    """
+
+    REPORTED = 0
+    HEADER = 1
+    WHOLE = 2
+
+
 class Role(Enum):
     """What a watched holder is to its case."""
 
@@ -92,6 +105,7 @@ class Movement:
     source either (its inputs pay it together); TRACE and LOG have both; WITHDRAWAL and REWARD have only a target.
     index: vin or vout index, 0 for a fee, the frame's order within the transaction, the log's index in its *block*,
     the withdrawal's index in its block.
+    lane: PROVEN if the stored bytes of its transaction, with their proof, show it under the block's hash.
     """
 
     kind: Kind
@@ -101,16 +115,21 @@ class Movement:
     source: Holder | None
     target: Holder | None
     spends: Outpoint | None = None
+    lane: Lane = Lane.REPORTED
 
 
 @dataclass(frozen=True, slots=True)
 class TxFacts:
-    """A transaction of interest: where it stands, its bytes, and its movements in chain order."""
+    """A transaction of interest: where it stands, its bytes, and its movements in chain order.
+
+    proof: what links the bytes to the block's header, in the form of `tracer.proof`; None where nothing does.
+    """
 
     position: int
     txid: Hash
     raw: bytes
     movements: tuple[Movement, ...]
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,7 @@ class BlockFacts:
     loose: tuple[Movement, ...] = ()
     new_assets: tuple[Asset, ...] = ()
     skipped: tuple[str, ...] = ()
+    checked: Checked = Checked.REPORTED
 
 
 def outpoint(txid: Hash, index: int) -> Outpoint:

@@ -62,7 +62,8 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     """Judge one leg at a tip: what arrived, whether on time, as planned, confirmed, and to whose address."""
     plan = leg.plan
     overdue = plan.deadline is not None and tip_time > plan.deadline
-    claims = [Claim("movement", Lane.REPORTED, tuple(f"movement:{a.movement_id}" for a in leg.arrivals))]
+    lane = max((arrival.lane for arrival in leg.arrivals), default=Lane.REPORTED)
+    claims = [Claim("movement", lane, tuple(f"movement:{a.movement_id}" for a in leg.arrivals))]
     if not leg.arrivals:
         if overdue:
             return Judgement(Verdict.CONTRADICTED, "late: nothing arrived by the deadline", ())

@@ -48,8 +48,8 @@ def insert_facts(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared]) 
     insert_many(
         store.connection,
         Tx,
-        "id block_id position txid raw",
-        ((tx.id, b.block_id, tx.position, tx.txid, tx.raw) for b in blocks for tx in b.txs),
+        "id block_id position txid raw proof",
+        ((tx.id, b.block_id, tx.position, tx.txid, tx.raw, tx.proof) for b in blocks for tx in b.txs),
     )
     holders = store.holder_ids(
         chain,
@@ -58,7 +58,7 @@ def insert_facts(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared]) 
     insert_many(
         store.connection,
         MovementRow,
-        "id block_id kind tx_id idx asset_id amount source_id target_id spends_id spent_txid spent_idx",
+        "id block_id kind tx_id idx asset_id amount source_id target_id spends_id spent_txid spent_idx lane",
         (
             movement_row(chain, holders, b.block_id, tx_id, n)
             for b in blocks
@@ -196,4 +196,5 @@ def movement_row(
         numbered.spends_id,
         unknown[31::-1] if unknown is not None else None,
         int.from_bytes(unknown[32:], "little") if unknown is not None else None,
+        int(move.lane),
     )

@@ -13,9 +13,10 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from tracer.errors import StoreLocked, StoreUnusable
+from tracer.store.views import view_statements
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it against the migration folder."""
 
 
@@ -95,7 +96,11 @@ def migrate(engine: Engine, path: Path) -> None:
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
+            for name in inspect(connection).get_view_names():
+                connection.exec_driver_sql(f'DROP VIEW "{name}"')
             command.upgrade(config, "head")
+            for statement in view_statements():
+                connection.exec_driver_sql(statement)
     except CommandError as error:
         raise StoreUnusable(f"{path} has version {version}, unknown here", "Use the newer program.") from error
 

@@ -26,6 +26,7 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
+    Lane,
     Outpoint,
     Role,
     outpoint,
@@ -250,10 +251,11 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
             keys,
         )
     }
-    for leg_id, place, amount, movement_id, block_id, height, time, canonical in connection.execute(
+    for leg_id, place, amount, movement_id, block_id, height, time, canonical, lane in connection.execute(
         text(
-            "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical FROM entry e"
-            " JOIN block b ON b.id = e.block_id WHERE e.case_id = :case AND b.chain_id = :c AND e.leg_id IS NOT NULL"
+            "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical, m.lane"
+            " FROM entry e JOIN block b ON b.id = e.block_id LEFT JOIN movement m ON m.id = e.movement_id"
+            " WHERE e.case_id = :case AND b.chain_id = :c AND e.leg_id IS NOT NULL"
             " ORDER BY e.id"
         ),
         keys,
@@ -262,7 +264,7 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
         if place in ("fee", "unexplained"):
             leg.fees += int(amount) if canonical else 0
         elif canonical:
-            leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id))
+            leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id, Lane(lane)))
         else:
             leg.voided = True
     for leg in legs.values():

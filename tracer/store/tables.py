@@ -52,10 +52,11 @@ class Block(SQLModel, table=True):
     time: int = Field(sa_type=BigInteger)
     header: bytes | None = None
     canonical: bool = True
+    checked: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class Tx(SQLModel, table=True):
-    """A transaction with hits, as raw bytes."""
+    """A transaction with hits, as raw bytes; `proof` links them to the block's header (see `tracer.proof`)."""
 
     __tablename__ = "tx"
     __table_args__ = (
@@ -67,6 +68,7 @@ class Tx(SQLModel, table=True):
     position: int
     txid: bytes
     raw: bytes
+    proof: bytes | None = None
 
 
 class HolderRow(SQLModel, table=True):
@@ -102,6 +104,7 @@ class MovementRow(SQLModel, table=True):
     spends_id: int | None = Field(default=None, foreign_key="movement.id")
     spent_txid: bytes | None = None
     spent_idx: int | None = Field(default=None, sa_type=BigInteger)
+    lane: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class EntryRow(SQLModel, table=True):

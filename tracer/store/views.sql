@@ -39,6 +39,7 @@
 -- verdict         SHOWN, CONTRADICTED or NOT_SHOWN
 -- reason          why, in words
 -- lane            weakest lane of the claims: PROVEN, REPORTED, ATTESTED, INFERRED
+-- checked         how far the block was checked: reported (not), header (policy `hits`), whole (against all its roots)
 -- claims          JSON list of {what, lane, refs}; refs name rows: movement:ID, block:ID, attestation:ID
 
 -- Where following stands on each chain, and what the daemon last saw of its node.
@@ -197,7 +198,8 @@ SELECT b.id AS block_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_
     CASE WHEN b.canonical THEN t.height - b.height + 1 ELSE 0 END AS confirmations,
     b.canonical AND b.height <= f.confirmed_height AS confirmed,
     b.canonical AND b.height <= f.final_height AS final,
-    nullif(lower(hex(b.header)), '') AS header
+    nullif(lower(hex(b.header)), '') AS header,
+    CASE b.checked WHEN 2 THEN 'whole' WHEN 1 THEN 'header' ELSE 'reported' END AS checked
 FROM block b
 JOIN chain c ON c.id = b.chain_id
 JOIN follower f ON f.chain_id = b.chain_id
@@ -236,7 +238,8 @@ SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS blo
     b.canonical,
     CASE WHEN b.canonical THEN tip.height - b.height + 1 ELSE 0 END AS confirmations,
     b.canonical AND b.height <= f.confirmed_height AS confirmed,
-    b.canonical AND b.height <= f.final_height AS final
+    b.canonical AND b.height <= f.final_height AS final,
+    CASE m.lane WHEN 0 THEN 'PROVEN' WHEN 1 THEN 'REPORTED' END AS lane
 FROM movement m
 JOIN block b ON b.id = m.block_id
 JOIN chain c ON c.id = b.chain_id

@@ -137,7 +137,7 @@ class Store:
         """Begin following after `anchor`, which is final from the first moment and never scanned."""
         with self.connection.begin():
             block_id = next(self.ids.block)
-            self._blocks([(block_id, chain.id, anchor.height, anchor.hash, anchor.parent, time, None, True)])
+            self._blocks([(block_id, chain.id, anchor.height, anchor.hash, anchor.parent, time, None, True, 0)])
             self._run(
                 "INSERT INTO follower (chain_id, tip_id, confirmed_height, final_height, final_id)"
                 " VALUES (:c, :b, :h, :h, :b)",
@@ -156,7 +156,7 @@ class Store:
             )
 
     def _blocks(self, rows: Iterable[Sequence[object]]) -> None:
-        insert_many(self.connection, Block, "id chain_id height hash parent time header canonical", rows)
+        insert_many(self.connection, Block, "id chain_id height hash parent time header canonical checked", rows)
 
     def connect(self, chain: ChainHandle, blocks: Sequence[Prepared], now: int) -> None:
         """Append blocks, with all their rows, in one transaction; `now` is the wall clock for alerts."""
@@ -171,6 +171,7 @@ class Store:
                     b.facts.time,
                     b.facts.header if b.txs or b.loose else None,
                     True,
+                    int(b.facts.checked),
                 )
                 for b in blocks
             )

@@ -1,10 +1,9 @@
-"""The first tables and views."""
+"""The first tables."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from tracer.store.tables import Amount
-from tracer.store.views import view_statements
 
 revision = "0001"
 down_revision = None
@@ -433,5 +432,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_case_import")),
     )
     op.create_index("uq_case_import_case_id_source_sha256", "case_import", ["case_id", "source_sha256"], unique=True)
-    for statement in view_statements():
-        op.execute(statement)
