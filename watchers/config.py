@@ -46,7 +46,10 @@ PREFIX = "TRACERD_"
 _ALIASES = {"TRACERD_STORE_URL": ("store", "url")}
 _NOT_KEYS = {"TRACERD_CONFIG"}
 _URL = 'a URL such as "sqlite:///custody.db" or "postgresql://user@host/custody"'
-_NO_SECRET = {"user", "password", "password_file", "cookie_file"}
+_NO_ANSWER = {"user", "password", "password_file", "cookie_file", "zmq", "ws_url"}
+"""Keys that no answer depends on: logins, and what only wakes."""
+
+_URLS = ("rpc_url", "ws_url")
 
 
 def _store_url(value: object, info: ValidationInfo) -> object:
@@ -110,7 +113,7 @@ def config_hash(config: Config) -> bytes:
     for name, chain in config.chain.items():
         url = urlsplit(chain.rpc_url)
         node = f"{url.scheme}://{url.hostname}:{url.port or ''}"
-        chains[name] = {**chain.model_dump(mode="json", exclude=_NO_SECRET), "rpc_url": node}
+        chains[name] = {**chain.model_dump(mode="json", exclude=_NO_ANSWER), "rpc_url": node}
     text = json.dumps({"chain": chains}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 
@@ -172,7 +175,7 @@ class _Layers:
                 )
             parts = tuple(key.strip().split("."))
             where = f"--set {key.strip()}"
-            if parts[-1] == "password" or (parts[-1] in ("url", "rpc_url") and _carries_password(value)):
+            if parts[-1] == "password" or (parts[-1] in ("url", *_URLS) and _carries_password(value)):
                 raise BadConfig(
                     f"{'.'.join(parts)}: a password may not stand on the command line, for all to read",
                     "Give it by the environment or a `password_file`. Nothing was written.",
@@ -197,7 +200,7 @@ class _Layers:
         """Refuse a password written in the file: it would be copied, committed and shown with it."""
         chains, store = self.table.get("chain"), self.table.get("store")
         for name, chain in chains.items() if isinstance(chains, Mapping) else ():
-            for key in ("password", "rpc_url") if isinstance(chain, Mapping) else ():
+            for key in ("password", *_URLS) if isinstance(chain, Mapping) else ():
                 value = chain.get(key)
                 if value is not None and (key == "password" or _carries_password(value)):
                     raise _password_in_file("chain", name, key)

@@ -105,6 +105,12 @@ async def _check(chain: ChainConfig, oldest: int) -> list[Finding]:
         findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
         if not lacks and oldest <= best.height:
             findings.append(Finding(chain.name, step, True, chain.asked))
+        if node.push is not None:
+            step = "announces blocks"
+            lacks = await node.push.lacks()
+            findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
+            if not lacks:
+                findings.append(Finding(chain.name, step, True, node.push.where))
     except TracerError as error:
         findings.append(Finding(chain.name, step, False, str(error), error.remedy))
     finally:

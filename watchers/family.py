@@ -1,7 +1,7 @@
 """What every chain family offers: its settings, its node and scanner, and how its holders are written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -93,14 +93,18 @@ class ChainConfig(Table, ABC):
     @field_validator("rpc_url")
     @classmethod
     def _is_url(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            fits = False
-        if not fits:
+        if not is_url(url, ("http", "https")):
             raise ValueError(f'expected a URL such as "http://127.0.0.1:8332", got {show(url)}')
         return url
+
+
+def is_url(url: str, schemes: Collection[str]) -> bool:
+    """Whether a text is a URL of one of these schemes, with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 C = TypeVar("C", bound=ChainConfig)

@@ -31,6 +31,7 @@ from tracer.taint.frontier import Limits
 from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
 from watchers.node import Coin, Node, NodeView, Scanner
+from watchers.wake import Wake, listening
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Follower:
         self._tell = tell
         self._show = show
         self.handle: ChainHandle = self._register(Hash(b""))
+        self.wake = Wake()
         self._turn = asyncio.Lock()
         self._give_way = 0
         self._stale = True
@@ -103,6 +105,11 @@ class Follower:
 
     async def run(self, until_tip: bool) -> Outcome:
         """Follow for ever, or until in step with the node; ends `halted` on an Alarm, `refused` on an OperatorError."""
+        push = None if until_tip or self.node.push is None else self.node.push.listen
+        async with listening(push, self.wake):
+            return await self._follow(until_tip)
+
+    async def _follow(self, until_tip: bool) -> Outcome:
         failures = 0
         while True:
             pause = self.config.poll_s
@@ -132,7 +139,7 @@ class Follower:
                 continue
             if until_tip and outcome.state != "unreachable":
                 return outcome
-            await asyncio.sleep(pause)
+            await self.wake.blocks.sleep(pause)
 
     @contextlib.asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
+from watchers.wake import Wake
 
 RawTaken = TypeVar("RawTaken", contravariant=True)
 RawGiven = TypeVar("RawGiven", covariant=True)
@@ -78,8 +79,29 @@ class Scanner(Protocol, Generic[RawTaken, Draft]):
         """Turn a draft and the node's answers (None if it had no questions) into facts."""
 
 
+class Push(Protocol):
+    """What a node announces by itself; it only wakes, and is never believed."""
+
+    @property
+    def where(self) -> str:
+        """Where the announcements come from, fit to be shown."""
+
+    async def listen(self, wake: Wake) -> None:
+        """Ring when the node announces something, for ever: lost connections are made again, without an error."""
+
+    async def lacks(self) -> list[Lack]:
+        """What is missing for announcements to come; what `tracerd check` prints."""
+
+
 class Node(Protocol, Generic[RawGiven, DraftTaken]):
-    """One node of one network. Every method raises `NodeUnavailable`, `NodeMissing` or `Inconsistent`."""
+    """One node of one network. Every method raises `NodeUnavailable`, `NodeMissing` or `Inconsistent`.
+
+    push: None if none is configured; then the node is looked at every `poll_s` only.
+    """
+
+    @property
+    def push(self) -> Push | None:
+        """Its announcements."""
 
     async def open(self) -> Hash:
         """Connect, check the network and return the genesis hash; raises WrongNetwork."""

@@ -54,7 +54,7 @@ class BitcoinNet:
     cents = 10**6
 
     def __init__(self, executable: Path) -> None:
-        self.node = Bitcoind(executable)
+        self.node = Bitcoind(executable, zmq=True)
         self.node.start()
         self.scripts = {name: self._script(name) for name in (*ROLES, "rich", "stranger", "stranger2")}
         self._waiting: list[str] = []
@@ -74,6 +74,10 @@ class BitcoinNet:
     @property
     def port(self) -> int:
         return self.node.rpc_port
+
+    @property
+    def push(self) -> dict[str, object]:
+        return {"zmq": [self.node.zmq_url]}
 
     def table(self, *, port: int | None = None, **settings: object) -> str:
         url = f"http://127.0.0.1:{port or self.node.rpc_port}"

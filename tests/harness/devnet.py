@@ -33,6 +33,11 @@ class Devnet(Protocol):
         """Where the node serves."""
         ...
 
+    @property
+    def push(self) -> dict[str, object]:
+        """The settings that let the daemon hear what the node announces."""
+        ...
+
     def table(self, *, port: int | None = None, **settings: object) -> str:
         """The `[chain.NAME]` table; `port` of a server in front of the node, `settings` instead of the defaults."""
         ...

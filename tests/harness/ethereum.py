@@ -61,6 +61,10 @@ class EthereumNet:
     def port(self) -> int:
         return self.node.port
 
+    @property
+    def push(self) -> dict[str, object]:
+        return {"ws_url": self.node.ws_url}
+
     def table(self, *, port: int | None = None, **settings: object) -> str:
         url = f"http://127.0.0.1:{port or self.node.port}"
         given: dict[str, object] = {"family": "ethereum", "chain_id": 31337, "rpc_url": url, "poll_s": 0.05}

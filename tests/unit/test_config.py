@@ -197,6 +197,15 @@ def test_a_bitcoin_configuration_does_not_import_the_ethereum_family(tmp_path: P
             BITCOIN.replace(":1", ":99999"),
             'chain.bitcoin.rpc_url: expected a URL such as "http://127.0.0.1:8332", got "http://127.0.0.1:99999"',
         ),
+        (
+            BITCOIN + 'zmq = ["tcp://127.0.0.1:1", "tcp://127.0.0.1"]',
+            'chain.bitcoin.zmq[2]: expected a ZMQ address such as "tcp://127.0.0.1:28332", or a list of them, '
+            'got "tcp://127.0.0.1"',
+        ),
+        (
+            ETHEREUM + 'ws_url = "http://127.0.0.1:2"',
+            'chain.ethereum.ws_url: expected a URL such as "ws://127.0.0.1:8545", got "http://127.0.0.1:2"',
+        ),
         (BITCOIN + 'cookie_file = ""', 'chain.bitcoin.cookie_file: expected the path of a file, got ""'),
         (BITCOIN + "cookie_file = 3", "chain.bitcoin.cookie_file: expected the path of bitcoind's cookie file, got 3"),
         (
@@ -387,6 +396,7 @@ def test_a_mistake_in_a_variable_or_flag_names_that(tmp_path: Path) -> None:
     [
         ("chain.bitcoin.password=hunter2", "chain.bitcoin.password"),
         ("chain.bitcoin.rpc_url=http://u:hunter2@h:1", "chain.bitcoin.rpc_url"),
+        ("chain.ethereum.ws_url=ws://u:hunter2@h:1", "chain.ethereum.ws_url"),
         ("store.url=postgresql://u:hunter2@h/d", "store.url"),
     ],
 )
@@ -445,6 +455,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert latin.value.line() == f"{tmp_path}/latin.toml: is not UTF-8 text. Save it as UTF-8. Nothing was written."
 
 
+def test_one_publisher_may_stand_without_a_list(tmp_path: Path) -> None:
+    for text in ('"tcp://127.0.0.1:1"', '["tcp://127.0.0.1:1"]'):
+        chain = load(tmp_path, f"{BITCOIN}zmq = {text}").chain["bitcoin"]
+        assert isinstance(chain, BitcoinChain) and chain.zmq == ("tcp://127.0.0.1:1",)
+    chain = load(tmp_path, BITCOIN, {"TRACERD_CHAIN__BITCOIN__ZMQ": "tcp://127.0.0.1:1,tcp://[::1]:2"}).chain["bitcoin"]
+    assert isinstance(chain, BitcoinChain) and chain.zmq == ("tcp://127.0.0.1:1", "tcp://[::1]:2")
+
+
 def test_the_hash_covers_policy_and_no_secret(tmp_path: Path) -> None:
     plain = config_hash(load(tmp_path, BITCOIN + ETHEREUM))
     login = {"TRACERD_CHAIN__BITCOIN__PASSWORD": "p", "TRACERD_CHAIN__BITCOIN__USER": "u"}
@@ -453,6 +471,7 @@ def test_the_hash_covers_policy_and_no_secret(tmp_path: Path) -> None:
     assert (
         config_hash(load(tmp_path, BITCOIN + ETHEREUM, {}, "chain.ethereum.rpc_url=http://127.0.0.1:2/v3/KEY")) == plain
     )
+    assert config_hash(load(tmp_path, BITCOIN + ETHEREUM, {}, "chain.ethereum.ws_url=ws://127.0.0.1/v3/KEY")) == plain
     assert config_hash(load(tmp_path, BITCOIN + ETHEREUM, {}, "chain.bitcoin.final=7")) != plain
     assert config_hash(load(tmp_path, BITCOIN + ETHEREUM + TOKEN)) != plain
     assert len(plain) == hashlib.sha256().digest_size

@@ -1,15 +1,16 @@
 """What the Bitcoin family offers: its settings, its node and scanner, and how its holders are written."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath
 from watchers.node import Node, Scanner
-from watchers.strict import Unfit
+from watchers.strict import Unfit, show
 
 Network = Literal["main", "test", "testnet4", "signet", "regtest"]
 
@@ -23,6 +24,24 @@ _GENESIS: dict[Network, str] = {
 """The first 32 hex digits of each network's genesis hash, which is what CAIP-2 names a network by."""
 
 
+_PUBLISHER = 'a ZMQ address such as "tcp://127.0.0.1:28332", or a list of them'
+
+
+def _publisher(url: object) -> object:
+    try:
+        parts = urlsplit(str(url))
+        fits = isinstance(url, str) and parts.scheme == "tcp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"expected {_PUBLISHER}, got {show(url)}")
+    return url
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class BitcoinChain(ChainConfig):
     """A bitcoind of one network. Test networks write slip44:0 too: the chain id tells them apart."""
 
@@ -31,6 +50,9 @@ class BitcoinChain(ChainConfig):
     confirmed: int = Field(default=2, ge=1, description="a whole number >= 1")
     final: int = Field(default=6, ge=1, description="a whole number >= 1")
     rest: Literal["auto", "on", "off"] = Field(default="auto", description='"auto", "on" or "off"')
+    zmq: Annotated[tuple[Annotated[str, BeforeValidator(_publisher)], ...], BeforeValidator(_one_or_more)] = Field(
+        default=(), strict=False, description=_PUBLISHER
+    )
     cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
     user: str | None = Field(default=None, min_length=1, description="a user name")
     password: SecretStr | None = Field(default=None, description="a password")
@@ -76,6 +98,7 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         rest={"auto": None, "on": True, "off": False}[chain.rest],
         deadline_s=chain.deadline_s,
         in_flight=chain.in_flight,
+        zmq=chain.zmq,
     )
     return node, BitcoinScanner(chain.native.id)
 

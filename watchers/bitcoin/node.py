@@ -11,6 +11,7 @@ from typing import Any
 from tracer.errors import BadConfig, Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.types import Asset, AssetId, BlockRef, Hash, Holder, Outpoint
 from watchers.bitcoin.named import OUT_OF_RANGE, NamedCalls, meaning
+from watchers.bitcoin.push import ZmqPush
 from watchers.bitcoin.scan import HEADER_BYTES, Draft, RawBlock
 from watchers.bitcoin.spent import from_json, from_undo
 from watchers.node import Coin, Lack, NodeView
@@ -48,6 +49,7 @@ class BitcoinNode:
         rest: bool | None = None,
         deadline_s: float = 30.0,
         in_flight: int = 4,
+        zmq: Sequence[str] = (),
     ) -> None:
         if network not in GENESIS:
             raise BadConfig(f"network {network!r} is none of {', '.join(GENESIS)}")
@@ -62,6 +64,7 @@ class BitcoinNode:
             exact=True,
         )
         self._named = NamedCalls(self._rpc)
+        self.push = ZmqPush(zmq, self._named) if zmq else None
         self._in_flight = in_flight
         self._wanted = rest
         self.rest = self.undo = False

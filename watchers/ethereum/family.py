@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
-from watchers.family import ChainConfig, Family, Follow
+from watchers.family import ChainConfig, Family, Follow, is_url
 from watchers.node import Node, Scanner
 from watchers.strict import Table, Unfit, show
 
@@ -47,6 +47,7 @@ class EthereumChain(ChainConfig):
     confirmed: int | str = Field(default="safe", description='"safe", "finalized" or a whole number >= 1')
     final: int | str = Field(default="finalized", description='"safe", "finalized" or a whole number >= 1')
     traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
+    ws_url: str | None = Field(default=None, repr=False, description='a URL such as "ws://127.0.0.1:8545"')
     follow: AccountFollow = Field(default=AccountFollow(), description="a table")
     token: tuple[Token, ...] = Field(default=(), strict=False, description="a list of tables")
 
@@ -82,6 +83,13 @@ class EthereumChain(ChainConfig):
     def assets(self) -> list[Asset]:
         """Ether, then the listed tokens."""
         return [self.native, *self.tokens]
+
+    @field_validator("ws_url")
+    @classmethod
+    def _is_websocket(cls, url: str | None) -> str | None:
+        if url is not None and not is_url(url, ("ws", "wss")):
+            raise ValueError(f'expected a URL such as "ws://127.0.0.1:8545", got {show(url)}')
+        return url
 
     @field_validator("confirmed", "final", mode="before")
     @classmethod
@@ -132,6 +140,7 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         deadline_s=chain.deadline_s,
         in_flight=chain.in_flight,
         traces=chain.traces,
+        ws_url=chain.ws_url,
     )
     return node, EthereumScanner(chain.id, chain.native, chain.tokens)
 

@@ -30,6 +30,7 @@ from watchers.ethereum.balances import token_balances
 from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, from_call_tracer, from_transactions
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.logs import TRANSFER
+from watchers.ethereum.push import WebsocketPush
 from watchers.ethereum.scan import Answers, Draft, RawBlock
 from watchers.node import Lack, NodeView
 from watchers.rpc import JsonRpc, RpcError
@@ -72,8 +73,10 @@ class EthereumNode:
         deadline_s: float = 30.0,
         in_flight: int = 4,
         traces: Literal["auto", "off"] = "auto",
+        ws_url: str | None = None,
     ) -> None:
         self._rpc = JsonRpc(rpc_url, deadline_s=deadline_s, max_in_flight=in_flight)
+        self.push = WebsocketPush(ws_url) if ws_url else None
         self._chain_id = chain_id
         self._genesis = genesis
         self._tokens = tuple(tokens)
