@@ -26,10 +26,11 @@ from tracer.errors import Alarm, FinalityBroken, NodeMissing, OperatorError, Ret
 from tracer.notices import Notice
 from tracer.store import load
 from tracer.store.chains import ChainHandle
-from tracer.store.writer import Store
+from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
+from watchers.fork import fork_point, stored_run
 from watchers.node import Coin, Node, NodeView, Scanner
 from watchers.wake import Wake, listening
 
@@ -175,15 +176,16 @@ class Follower:
             case Connect(block):
                 self._note_status(view.best, Outcome("following", ""))
                 if block.hash in self._orphaned:
-                    self._reconnect(block, view)
+                    await self._reconnect(block, view)
                 elif view.best.height - tip.height > CATCH_UP_FROM:
                     await self._catch_up(view)
                 else:
                     await self._connect(block, view)
                 return None
             case Disconnect():
-                await self._refuse_below_final(view)
-                self._disconnect(tip)
+                name = self.config.name
+                fork = await fork_point(self.node, view, self._ours, self._marks.final, tip.height, name)
+                self._disconnect(tip, fork)
                 return None
             case Broken(block):
                 raise FinalityBroken(
@@ -200,19 +202,10 @@ class Follower:
                 self._note_status(view.best, outcome)
                 return outcome
 
-    async def _refuse_below_final(self, view: NodeView) -> None:
-        """See that the fork lies above our final block before anything is undone; raises FinalityBroken."""
-        height = self._marks.final
+    def _ours(self, height: int) -> BlockRef:
+        """Our own block at a height between the first and the tip."""
         with self.store.connection.begin():
-            ours = load.canonical_hash(self.store, self.handle, height)
-        theirs = await self.node.ref_at(height) if view.best.height >= height else None
-        if view.best.height >= height and theirs is None:
-            raise NodeMissing(f"{self.config.name}: the node's chain got shorter while it was asked")
-        if ours is not None and (theirs is None or theirs.hash != ours):
-            raise FinalityBroken(
-                f"{self.config.name}: the node's chain does not contain block {ours.hex()},"
-                f" which is final here at height {height}"
-            )
+            return load.canonical_ref(self.store, self.handle, height)
 
     def _seen(self, view: NodeView, tip: BlockRef) -> Seen:
         ours = None
@@ -335,36 +328,53 @@ class Follower:
                 "chain=%s connected blocks=%d to height=%d", self.config.name, len(blocks), blocks[-1].facts.ref.height
             )
 
-    def _disconnect(self, tip: BlockRef) -> None:
-        """Take our tip off the chain; legs that it served are judged again, and whoever watches is told."""
+    def _disconnect(self, tip: BlockRef, fork: BlockRef) -> None:
+        """Take all blocks above the fork off the chain; legs that they served are judged again, and told of."""
 
-        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
+        def rejudge(served: Served, marks: Marks) -> Judged:
             self._reload()
-            judged = self._casework.judge_again(marks, [*legs, *self._casework.voided()])
-            for case_id, leg_id in legs:
+            judged = self._casework.judge_again(marks, [*served, *self._casework.voided()])
+            for (case_id, leg_id), blocks in served.items():
                 ref = self._casework.books[case_id].by_id[leg_id].plan.ref
-                message = f"leg {ref}: its transaction left the chain with block {tip.hash.hex()}"
-                judged.notices.append(Notice("REORG-1", "HIGH", message, case_id, leg_id))
+                for block in blocks:
+                    message = f"leg {ref}: its transaction left the chain with block {block.hex()}"
+                    judged.notices.append(Notice("REORG-1", "HIGH", message, case_id, leg_id))
             return judged
 
         with self._reloading():
-            judged = self.store.disconnect(self.handle, tip, self.config.policy, rejudge, int(time.time()))
-        self._orphaned.add(tip.hash)
-        log.info("chain=%s disconnected height=%d hash=%s", self.config.name, tip.height, tip.hash.hex())
+            judged = self.store.disconnect(self.handle, fork, self.config.policy, rejudge, int(time.time()))
+            with self.store.connection.begin():
+                self._orphaned = load.orphaned_hashes(self.store, self.handle)
+        log.info(
+            "chain=%s disconnected blocks=%d height=%d hash=%s to height=%d",
+            self.config.name,
+            tip.height - fork.height,
+            tip.height,
+            tip.hash.hex(),
+            fork.height,
+        )
         self._tell_all(judged.notices)
 
-    def _reconnect(self, ref: BlockRef, view: NodeView) -> None:
-        """Put a block back that was disconnected before: the chain returned to a branch that is stored."""
+    async def _reconnect(self, first: BlockRef, view: NodeView) -> None:
+        """Put blocks back that were disconnected before: the chain returned to a branch that is stored."""
 
-        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
+        def rejudge(served: Served, marks: Marks) -> Judged:
             self._reload()
-            return self._casework.judge_again(marks, legs)
+            return self._casework.judge_again(marks, served)
 
-        marks = advance_marks(self._marks, ref.height, self.config.policy, tags(view))
+        refs = await stored_run(self.node, first, view.best.height, self._orphaned, BATCH_BLOCKS)
+        marks = advance_marks(self._marks, refs[-1].height, self.config.policy, tags(view))
         with self._reloading():
-            judged = self.store.reconnect(self.handle, ref, marks, rejudge, int(time.time()))
-        self._orphaned.discard(ref.hash)
-        log.info("chain=%s reconnected height=%d hash=%s", self.config.name, ref.height, ref.hash.hex())
+            judged = self.store.reconnect(self.handle, refs, marks, rejudge, int(time.time()))
+        self._orphaned.difference_update(ref.hash for ref in refs)
+        last = refs[-1]
+        log.info(
+            "chain=%s reconnected blocks=%d height=%d hash=%s",
+            self.config.name,
+            len(refs),
+            last.height,
+            last.hash.hex(),
+        )
         self._tell_all(judged.notices)
 
     @contextlib.contextmanager

@@ -11,7 +11,7 @@ from tracer.custody.case import Case
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
-from tracer.store.writer import Store
+from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
     Asset,
@@ -111,15 +111,16 @@ class Play:
 
     def disconnect(self) -> None:
         """Take the tip away, as a reorg does."""
-        self.store.disconnect(self.handle, self.tip, self.policy, self._rejudge, WALL)
+        fork = BlockRef(self.tip.height - 1, self.tip.parent, Hash(bytes(32)))
+        self.store.disconnect(self.handle, fork, self.policy, self._rejudge, WALL)
 
     def reconnect(self, ref: BlockRef) -> None:
         """Put a block back that a reorg had taken away."""
-        self.store.reconnect(self.handle, ref, self.marks, self._rejudge, WALL)
+        self.store.reconnect(self.handle, [ref], self.marks, self._rejudge, WALL)
 
-    def _rejudge(self, legs: list[tuple[int, int]], marks: Marks) -> Judged:
+    def _rejudge(self, served: Served, marks: Marks) -> Judged:
         self.reload()
-        return self.casework.judge_again(marks, legs)
+        return self.casework.judge_again(marks, served)
 
     def pay(self, name: str, ins: Sequence[tuple[str, int]], outs: Sequence[tuple[Holder, int]]) -> TxFacts:
         """A transaction of coins, as a scanner reports it: all of it if it spends a coin of interest."""

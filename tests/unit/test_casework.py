@@ -18,7 +18,7 @@ from tracer.errors import CaseRefused
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
-from tracer.store.writer import Store
+from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
     Asset,
@@ -143,12 +143,14 @@ class Bench:
         self.store.connect(self.handle, [done], 0)
         return done
 
-    def disconnect(self, ref: BlockRef) -> None:
-        def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
-            self.work = self.reload()
-            return self.work.judge_again(marks, legs)
+    def disconnect(self, *refs: BlockRef) -> None:
+        """Take blocks, the lowest last, off the chain."""
+        fork = BlockRef(refs[-1].height - 1, refs[-1].parent, Hash(bytes(32)))
+        self.store.disconnect(self.handle, fork, POLICY, self.rejudge, 0)
 
-        self.store.disconnect(self.handle, ref, POLICY, rejudge, 0)
+    def rejudge(self, served: Served, marks: Marks) -> Judged:
+        self.work = self.reload()
+        return self.work.judge_again(marks, served)
 
 
 def state(work: Casework) -> dict[str, Any]:
@@ -252,9 +254,16 @@ def test_a_restart_finds_the_same_state_and_a_reorg_undoes_exactly(benches: Any,
         refs.append(facts.ref)
         same(state(bench.work), state(bench.fresh()))
     depth = data.draw(st.integers(1, len(refs)))
-    for _ in range(depth):
-        bench.disconnect(refs.pop())
+    together = data.draw(st.integers(1, depth))  # so many blocks leave in one transaction, the others one by one
+    for number in range(depth):
+        if number == 0:
+            bench.disconnect(*reversed(refs[-together:]))
+        elif number >= together:
+            bench.disconnect(refs[-1])
+        refs.pop()
         chain, before = befores.pop()
+        if number < together - 1:
+            continue
         after = state(bench.work)
         assert (after["coins"], after["traces"]) == (before["coins"], before["traces"])
         for ref, book in after["books"].items():
@@ -386,12 +395,7 @@ def test_a_chain_that_flips_back_to_a_stored_branch_finds_its_rows_again(benches
     bench.connect(facts)
     there = deepcopy(state(bench.work))
     bench.disconnect(facts.ref)
-
-    def rejudge(legs: list[tuple[int, int]], marks: Marks) -> Judged:
-        bench.work = bench.reload()
-        return bench.work.judge_again(marks, legs)
-
-    bench.store.reconnect(bench.handle, facts.ref, Marks(3, 0), rejudge, 0)
+    bench.store.reconnect(bench.handle, [facts.ref], Marks(3, 0), bench.rejudge, 0)
     assert state(bench.work) == there
 
 

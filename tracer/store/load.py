@@ -1,4 +1,4 @@
-"""Rebuilds the casework of a chain from the store's canonical rows: at start, and after every disconnect."""
+"""Rebuilds the casework of a chain from the store's canonical rows: at start, and after every reorg."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -61,6 +61,15 @@ def canonical_hash(store: Store, chain: ChainHandle, height: int) -> Hash | None
         text("SELECT hash FROM block WHERE chain_id = :c AND height = :h AND canonical"), {"c": chain.id, "h": height}
     ).scalar()
     return None if value is None else Hash(bytes(value))
+
+
+def canonical_ref(store: Store, chain: ChainHandle, height: int) -> BlockRef:
+    """Our canonical block at a height where there is one."""
+    row = store.connection.execute(
+        text("SELECT hash, parent FROM block WHERE chain_id = :c AND height = :h AND canonical"),
+        {"c": chain.id, "h": height},
+    ).one()
+    return BlockRef(height, Hash(bytes(row[0])), Hash(bytes(row[1])))
 
 
 def orphaned_hashes(store: Store, chain: ChainHandle) -> set[Hash]:

@@ -1,6 +1,6 @@
 """The single writer: blocks connect and disconnect, each with all its rows, or not at all."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
@@ -22,6 +22,12 @@ from tracer.types import Asset, BlockRef, Hash, Holder
 
 HOLDER_CACHE = 200_000
 CHECKED = "scanned as the node reported it"
+
+Served = Mapping[tuple[int, int], Sequence[Hash]]
+"""Legs (case, leg) that blocks had served, with the hashes of those blocks."""
+
+Rejudge = Callable[[Served, Marks], Judged]
+"""Reloads the casework and judges legs again, inside the transaction that moved blocks off the chain or back."""
 
 
 @dataclass(slots=True)
@@ -205,58 +211,75 @@ class Store:
     def disconnect(
         self,
         chain: ChainHandle,
-        tip: BlockRef,
+        fork: BlockRef,
         policy: Policy,
-        rejudge: Callable[[list[tuple[int, int]], Marks], Judged],
+        rejudge: Rejudge,
         now: int,
     ) -> Judged:
-        """Take the tip off the canonical chain, and judge again the legs that it had served, in one transaction.
+        """Take every block above `fork` off the canonical chain, and judge again the legs that they had served.
 
-        rejudge: given those (case, leg) pairs and the marks, reloads the casework and judges them.
+        One transaction however many blocks leave: a reader sees the chain before it or after it, and nothing between.
         """
         with self.connection.begin():
             row = self._one(
-                "SELECT id FROM block WHERE chain_id = :c AND hash = :h AND canonical", c=chain.id, h=tip.hash
+                "SELECT id FROM block WHERE chain_id = :c AND hash = :h AND canonical", c=chain.id, h=fork.hash
             )
-            parent = self._one(
-                "SELECT id FROM block WHERE chain_id = :c AND hash = :h AND canonical", c=chain.id, h=tip.parent
+            assert row is not None, "the fork point is stored"
+            gone = self.connection.execute(
+                text("SELECT id FROM block WHERE chain_id = :c AND height > :h AND canonical ORDER BY height DESC"),
+                {"c": chain.id, "h": fork.height},
             )
-            assert row is not None and parent is not None, "the cursor's block and its parent are stored"
-            self._run("UPDATE block SET canonical = 0 WHERE id = :id", id=row[0])
+            blocks = [int(block_id) for (block_id,) in gone]
+            self._set_canonical(blocks, False)
             state = self._one("SELECT confirmed_height, final_height FROM follower WHERE chain_id = :c", c=chain.id)
             assert state is not None
             # no tags: those of the node speak of the branch that it is on, which is not this one
-            marks = advance_marks(Marks(*state), tip.height - 1, policy, {})
-            self._move_cursor(chain, parent[0], marks)
-            legs = self._legs_served(row[0])
-            judged = rejudge(legs, marks)
-            insert_judged(self, chain, parent[0], judged.verdicts, judged.notices, now)
+            marks = advance_marks(Marks(*state), fork.height, policy, {})
+            self._move_cursor(chain, row[0], marks)
+            judged = rejudge(self._legs_served(blocks), marks)
+            insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
         return judged
 
-    def _legs_served(self, block_id: int) -> list[tuple[int, int]]:
-        """The (case, leg) pairs that postings of a block name."""
-        rows = self.connection.execute(
-            text("SELECT DISTINCT case_id, leg_id FROM entry WHERE block_id = :b AND leg_id IS NOT NULL"),
-            {"b": block_id},
+    def _set_canonical(self, blocks: Sequence[int], canonical: bool) -> None:
+        """Flip the flag of some blocks."""
+        self.connection.exec_driver_sql(
+            "UPDATE block SET canonical = ? WHERE id = ?", [(canonical, block_id) for block_id in blocks]
         )
-        return [(int(case_id), int(leg_id)) for case_id, leg_id in rows]
+
+    def _legs_served(self, blocks: Iterable[int]) -> Served:
+        """The (case, leg) pairs that postings of some blocks name, each with the hashes of those blocks."""
+        served: dict[tuple[int, int], list[Hash]] = {}
+        for block_id in blocks:
+            rows = self.connection.execute(
+                text(
+                    "SELECT DISTINCT e.case_id, e.leg_id, b.hash FROM cases k CROSS JOIN entry e ON e.case_id = k.id"
+                    " AND e.block_id = :b JOIN block b ON b.id = e.block_id WHERE e.leg_id IS NOT NULL"
+                ),
+                {"b": block_id},
+            )
+            for case_id, leg_id, block_hash in rows:
+                served.setdefault((int(case_id), int(leg_id)), []).append(Hash(bytes(block_hash)))
+        return served
 
     def reconnect(
         self,
         chain: ChainHandle,
-        ref: BlockRef,
+        refs: Sequence[BlockRef],
         marks: Marks,
-        rejudge: Callable[[list[tuple[int, int]], Marks], Judged],
+        rejudge: Rejudge,
         now: int,
     ) -> Judged:
-        """Put a stored block back on the canonical chain: all its rows are there already."""
+        """Put stored blocks, lowest first, back on the canonical chain in one transaction: their rows are there."""
         with self.connection.begin():
-            row = self._one("SELECT id FROM block WHERE chain_id = :c AND hash = :h", c=chain.id, h=ref.hash)
-            assert row is not None, "only a stored block can be reconnected"
-            self._run("UPDATE block SET canonical = 1 WHERE id = :id", id=row[0])
-            self._move_cursor(chain, row[0], marks)
-            judged = rejudge(self._legs_served(row[0]), marks)
-            insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
+            rows = [
+                self._one("SELECT id FROM block WHERE chain_id = :c AND hash = :h", c=chain.id, h=r.hash) for r in refs
+            ]
+            blocks = [int(row[0]) for row in rows if row is not None]
+            assert len(blocks) == len(refs), "only stored blocks can be reconnected"
+            self._set_canonical(blocks, True)
+            self._move_cursor(chain, blocks[-1], marks)
+            judged = rejudge(self._legs_served(blocks), marks)
+            insert_judged(self, chain, blocks[-1], judged.verdicts, judged.notices, now)
         return judged
 
     def note(self, chain: ChainHandle, judged: Judged, marks: Marks, tip: BlockRef, now: int) -> None:
