@@ -21,7 +21,7 @@ from tracer.book import (
     open_with,
     post,
 )
-from tracer.chain import Marks
+from tracer.chain import Marks, Policy, marks_for
 from tracer.custody.judge import Judgement, Verdict, judge_conservation, judge_leg
 from tracer.custody.ledger import KEEPING, Entry, Place, Totals
 from tracer.matching import LegState
@@ -112,6 +112,7 @@ class Casework:
     books: dict[int, Book]
     traces: dict[int, Trace]
     coins: dict[Outpoint, Tracked]
+    policy: Policy
     clock: int = 0
 
     @property
@@ -119,6 +120,16 @@ class Casework:
         """Assets whose movements count in ledgers."""
         return frozenset(
             asset.id for asset in self.assets.values() if asset.kind in (AssetKind.NATIVE, AssetKind.LISTED)
+        )
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether a leg of an open book has no verdict under the policy in force."""
+        return any(
+            (leg.plan.id, leg.plan.asset) not in book.judged
+            for book in self.books.values()
+            if book.opened
+            for leg in book.legs
         )
 
     def opening_at(self, height: int) -> list[int]:
@@ -388,6 +399,7 @@ class Casework:
 
     def _judge_leg(self, book: Book, leg: LegState, marks: Marks, judged: Judged) -> None:
         plan = leg.plan
+        marks = marks_for(marks, self.policy, plan.asset, plan.amount)
         judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()))
         settled = leg.complete and max(a.height for a in leg.arrivals) <= marks.final if leg.arrivals else True
         if settled:

@@ -1,8 +1,8 @@
 """The follow rule: what to do next, given our tip and what a node says; when a block is confirmed and final. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tracer.types import BlockRef, Hash
+from tracer.types import AssetId, BlockRef, Hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +73,47 @@ def next_step(tip: BlockRef, seen: Seen, final: int) -> Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What legs of one asset need from a planned amount on (base units): more than the chain itself asks, never less.
+
+    confirmed, final: as in Policy; a tag only if the chain's own policy names it too. None: as the chain's own.
+    """
+
+    asset: AssetId
+    min_amount: int
+    confirmed: int | str | None = None
+    final: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """When a block is confirmed and when it is final: a number of confirmations (1 = in the tip) or a node's tag."""
+    """When a block is confirmed and when it is final: a number of confirmations (1 = in the tip) or a node's tag.
+
+    The chain's own final blocks are never disconnected; `tiers` only decide what legs are judged by.
+    """
 
     confirmed: int | str
     final: int | str
+    tiers: tuple[Tier, ...] = ()
+
+    def tier(self, asset: AssetId, amount: int) -> Tier | None:
+        """The tier of an amount: of its asset the one with the highest minimum that the amount reaches."""
+        reached = [tier for tier in self.tiers if tier.asset == asset and tier.min_amount <= amount]
+        return max(reached, key=lambda tier: tier.min_amount, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Heights at and below which our canonical blocks are confirmed and final (-1: none)."""
+    """Heights at and below which our canonical blocks are confirmed and final (-1: none).
+
+    tip: the height they were worked out at; peak: the highest tip there ever was. Both move with every block and say
+    nothing about the chain's own marks, so they are not compared.
+    """
 
     confirmed: int
     final: int
+    tip: int = field(default=-1, compare=False)
+    peak: int = field(default=-1, compare=False)
 
 
 NO_MARKS = Marks(-1, -1)
@@ -105,7 +133,29 @@ def advance_marks(old: Marks, tip: int, policy: Policy, tags: dict[str, int | No
         return min(before if tagged is None else tagged, tip)
 
     final = max(old.final, height(policy.final, old.final), -1)
-    return Marks(confirmed=max(height(policy.confirmed, old.confirmed), final, -1), final=final)
+    confirmed = max(height(policy.confirmed, old.confirmed), final, -1)
+    return Marks(confirmed, final, tip, max(old.peak, tip))
+
+
+def marks_for(marks: Marks, policy: Policy, asset: AssetId, amount: int) -> Marks:
+    """Work out the marks that a leg of this planned amount is judged by.
+
+    A tier is never ahead of the chain's own marks, and what was final by it stays so while the chain keeps the block.
+    """
+    tier = policy.tier(asset, amount)
+    if tier is None:
+        return marks
+
+    def height(rule: int | str | None, own: int, seen: int) -> int:
+        if rule is None:
+            return own
+        if isinstance(rule, int):
+            return min(own, seen - rule + 1)
+        return min(own, {policy.confirmed: marks.confirmed, policy.final: marks.final}[rule])
+
+    final = max(height(tier.final, marks.final, marks.peak), -1)
+    confirmed = max(height(tier.confirmed, marks.confirmed, marks.tip), final)
+    return Marks(confirmed, final, marks.tip, marks.peak)
 
 
 UNTAGGED_DEPTH = 64

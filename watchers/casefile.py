@@ -15,9 +15,9 @@ from watchers import families
 from watchers.casekeys import CaseFile, LegTable, WatchTable
 from watchers.config import ChainConfig, Config
 from watchers.family import Family
-from watchers.strict import Fault, Step, Unreadable, key_text, one_line, read, show
+from watchers.strict import Fault, Step, Unfit, Unreadable, key_text, one_line, read, show
+from watchers.units import base_units
 
-_HIGHEST = 2**256 - 1
 _ONE_OF = ("address", "script", "descriptor", "file")
 _WIDEST_RANGE = 100_000
 
@@ -356,16 +356,7 @@ def _asset(key: Sequence[Step], text: str, config: Config) -> tuple[ChainConfig,
 
 
 def _base_units(key: Sequence[Step], text: str, asset: Asset) -> int:
-    """Convert decimal text to base units exactly; nothing is rounded."""
-    if text.startswith("-"):
-        raise _bad(key, f"may not be negative, got {show(text)}")
-    if not re.fullmatch(r"(0|[1-9][0-9]{0,77})(\.[0-9]+)?", text):
-        raise _bad(key, f'expected plain decimal text such as "1.5", got {show(text)}')
-    whole, _, fraction = text.partition(".")
-    if len(fraction) > asset.decimals:
-        places = f"{len(fraction)} decimal places, {asset.symbol} has {asset.decimals}"
-        raise _bad(key, f"{show(text)} has {places}", "Nothing is rounded: write it exactly.")
-    amount = int(whole + fraction.ljust(asset.decimals, "0"))
-    if amount > _HIGHEST:
-        raise _bad(key, f"{show(text)} is more than 2^256-1 base units, the most that can exist")
-    return amount
+    try:
+        return base_units(text, asset)
+    except Unfit as error:
+        raise _bad(key, str(error), error.fix) from error

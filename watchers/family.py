@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from tracer.chain import Policy
+from tracer.chain import Policy, Tier
 from tracer.types import Asset, ChainId, Holder
 from watchers.node import Node, Scanner
-from watchers.strict import Table, Text, show
+from watchers.strict import Table, Text, Unfit, show
+from watchers.units import base_units
 
 
 def anchored(text: str, base: Path) -> Path:
@@ -37,10 +38,30 @@ class Follow(Table):
     max_live: int = Field(default=100_000, ge=0, description="a whole number >= 0")
 
 
+class PolicyTier(Table):
+    """One `[[chain.NAME.policy]]` table: what legs of an asset need from some amount on, beyond the chain's own."""
+
+    asset: str = Field(description='the symbol of an asset of this chain, such as "BTC"')
+    min_amount: str = Field(description='decimal text in quotes, such as "10"')
+    confirmed: int | str | None = Field(default=None, description="a whole number >= 1, or a tag that the chain uses")
+    final: int | str | None = Field(default=None, description="a whole number >= 1, or a tag that the chain uses")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.confirmed is None and self.final is None:
+            raise Unfit("", "asks for nothing", "Give `confirmed`, `final`, or both.")
+        for key, rule in (("confirmed", self.confirmed), ("final", self.final)):
+            if isinstance(rule, int) and rule < 1:
+                raise Unfit(key, f"expected a whole number >= 1, got {rule}")
+        if isinstance(self.confirmed, int) and isinstance(self.final, int) and self.final < self.confirmed:
+            raise Unfit("final", f"expected a whole number >= confirmed ({self.confirmed}), got {self.final}")
+        return self
+
+
 class ChainConfig(Table, ABC):
     """One `[chain.NAME]` table: a node of one network, and what is asked of it.
 
-    confirmed, final: a number of confirmations (1 = in the tip) or a tag of the node.
+    confirmed, final: a number of confirmations (1 = in the tip) or a tag of the node. tiers: more for some amounts.
     deadline_s: for one answer of the node; behind_alert_s: how long a node may lag before an alert.
     """
 
@@ -48,6 +69,7 @@ class ChainConfig(Table, ABC):
     rpc_url: str = Field(repr=False, description='the URL of the node, such as "http://127.0.0.1:8332"')
     confirmed: int | str
     final: int | str
+    tiers: tuple[PolicyTier, ...] = Field(default=(), alias="policy", strict=False, description="a list of tables")
     follow: Follow = Field(default=Follow(), description="a table")
     poll_s: float = Field(default=1.0, gt=0, le=3600, description="seconds > 0, at most 3600")
     deadline_s: float = Field(default=30.0, gt=0, le=3600, description="seconds > 0, at most 3600")
@@ -87,8 +109,34 @@ class ChainConfig(Table, ABC):
 
     @property
     def policy(self) -> Policy:
-        """When a block is confirmed and when it is final."""
-        return Policy(self.confirmed, self.final)
+        """When a block is confirmed and when it is final; amounts in base units."""
+        assets = {asset.symbol: asset for asset in self.assets}
+        tiers = [
+            Tier(assets[t.asset].id, base_units(t.min_amount, assets[t.asset]), t.confirmed, t.final)
+            for t in self.tiers
+        ]
+        return Policy(self.confirmed, self.final, tuple(sorted(tiers, key=lambda t: (t.asset, t.min_amount))))
+
+    @model_validator(mode="after")
+    def _tiers_fit(self) -> Self:
+        assets, seen = {asset.symbol: asset for asset in self.assets}, set[tuple[str, int]]()
+        for tier in self.tiers:
+            if tier.asset not in assets:
+                known = ", ".join(map(show, assets))
+                raise Unfit("policy", f"this chain has no asset {show(tier.asset)}; there is {known}")
+            try:
+                amount = base_units(tier.min_amount, assets[tier.asset])
+            except Unfit as error:
+                raise Unfit("policy", f"min_amount of {tier.asset}: {error}", error.fix) from error
+            if (tier.asset, amount) in seen:
+                raise Unfit("policy", f"{tier.asset} has two tiers from {show(tier.min_amount)} on")
+            seen.add((tier.asset, amount))
+            for rule in (tier.confirmed, tier.final):
+                if isinstance(rule, str) and rule not in (self.confirmed, self.final):
+                    raise Unfit("policy", f"the tag {show(rule)} is neither `confirmed` nor `final` of this chain")
+            if isinstance(tier.final, str) and tier.final != self.final:
+                raise Unfit("policy", f"a tier's `final` may be a number or {show(self.final)}, got {show(tier.final)}")
+        return self
 
     @field_validator("rpc_url")
     @classmethod

@@ -392,10 +392,10 @@ class Follower:
             self._tell(self.config.name, notice)
 
     def _move_marks(self, view: NodeView) -> None:
-        """Judge again if the node's tags moved without a new block."""
+        """Judge again if the node's tags moved without a new block, or where a new policy asks for it."""
         assert self._tip is not None
         marks = advance_marks(self._marks, self._tip.height, self.config.policy, tags(view))
-        if marks != self._marks:
+        if marks != self._marks or self._casework.unjudged:
             judged = self._casework.judge_again(marks, ())
             self.store.note(self.handle, judged, marks, self._tip, int(time.time()))
             self._marks = marks

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 
-from tracer.chain import Marks
+from tracer.chain import Marks, marks_for
 from tracer.custody.judge import judge_leg
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
 from tracer.report.places import NothingThere, begin, case_chains, gap, last_config, left_unobserved, unobserved
 from tracer.report.recount import TERMS, Recount, recount
+from tracer.store.chains import stored_policy
 from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
 from tracer.store.reader import Reader
 
@@ -118,27 +119,32 @@ def judged_anew(reader: Reader, case: Row) -> Iterator[Check]:
         return
     case_id, chain_id = numbers_of(reader, case)
     keys = {"case": case_id, "c": chain_id}
-    [(confirmed, final, clock)] = reader.raw(
-        "SELECT f.confirmed_height, f.final_height, max(b.time) FROM follower f JOIN block t ON t.id = f.tip_id"
+    [(confirmed, final, tip, peak, clock)] = reader.raw(
+        "SELECT f.confirmed_height, f.final_height, t.height, f.peak_height, max(b.time)"
+        " FROM follower f JOIN block t ON t.id = f.tip_id"
         " JOIN block b ON b.chain_id = f.chain_id AND b.height > t.height - :span AND b.canonical"
         " WHERE f.chain_id = :c",
         c=chain_id,
         span=CLOCK_SPAN,
     )
     stored = {
-        row["leg_ref"]: (row["verdict"], row["reason"])
-        for row in reader.rows(
-            "SELECT leg_ref, verdict, reason FROM v_leg WHERE case_ref = :case_ref AND chain = :chain",
+        ref: (verdict, reason, policy_id)
+        for ref, verdict, reason, policy_id in reader.raw(
+            "SELECT leg_ref, verdict, reason, policy_id FROM v_leg WHERE case_ref = :case_ref AND chain = :chain",
             case_ref=case["case_ref"],
             chain=case["chain"],
         )
     }
     attested = load_attestations(reader.connection, keys)
+    policies = {row[2]: stored_policy(reader.connection, row[2]) for row in stored.values() if row[2] is not None}
     differing: list[str] = []
     for leg in load_legs(reader.connection, keys):
-        found = judge_leg(leg, clock, Marks(confirmed, final), attested.get(leg.plan.target, ()))
-        if (found.verdict.value, found.reason) != stored[leg.plan.ref]:
-            verdict, reason = stored[leg.plan.ref]
+        verdict, reason, policy_id = stored[leg.plan.ref]
+        marks = Marks(confirmed, final, tip, max(tip, peak))
+        if policy_id is not None:
+            marks = marks_for(marks, policies[policy_id], leg.plan.asset, leg.plan.amount)
+        found = judge_leg(leg, clock, marks, attested.get(leg.plan.target, ()))
+        if (found.verdict.value, found.reason) != (verdict, reason):
             differing.append(
                 f"leg {leg.plan.ref} is stored as {verdict} ({reason}), found {found.verdict.value} ({found.reason})"
             )

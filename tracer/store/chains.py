@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import Connection, text
 
-from tracer.chain import Policy
+from tracer.chain import Policy, Tier
 from tracer.errors import WrongNetwork
 from tracer.store.rows import insert_many
-from tracer.store.tables import AssetRow
+from tracer.store.tables import AssetRow, PolicyRow
 from tracer.types import Asset, AssetId, AssetKind, Hash, Holder
 
 
@@ -19,6 +20,7 @@ class ChainHandle:
     id: int
     caip2: str
     policy_id: int
+    policy: Policy
     show: Callable[[Holder], str | None]
     assets: dict[AssetId, int]
 
@@ -55,7 +57,7 @@ def register_chain(
         connection.execute(
             text("UPDATE chain SET genesis = :genesis WHERE id = :id"), {"genesis": genesis, "id": chain_id}
         )
-    handle = ChainHandle(chain_id, caip2, policy_row(connection, chain_id, policy), show, {})
+    handle = ChainHandle(chain_id, caip2, policy_row(connection, chain_id, policy), policy, show, {})
     for asset in assets:
         add_asset(connection, handle, asset)
     rows = connection.execute(text("SELECT caip19, id FROM asset WHERE chain_id = :c"), {"c": chain_id})
@@ -65,15 +67,45 @@ def register_chain(
 
 def policy_row(connection: Connection, chain_id: int, policy: Policy) -> int:
     """Find or insert a policy by its content."""
-    wanted = {"chain": chain_id, "confirmed": str(policy.confirmed), "final": str(policy.final)}
-    find = text("SELECT id FROM policy WHERE chain_id = :chain AND confirmed = :confirmed AND final = :final")
+    wanted = {
+        "chain": chain_id,
+        "confirmed": str(policy.confirmed),
+        "final": str(policy.final),
+        "tiers": tiers_text(policy.tiers),
+    }
+    find = text(
+        "SELECT id FROM policy WHERE chain_id = :chain AND confirmed = :confirmed AND final = :final AND tiers = :tiers"
+    )
     found = connection.execute(find, wanted).scalar()
     if found is None:
-        connection.execute(
-            text("INSERT INTO policy (chain_id, confirmed, final) VALUES (:chain, :confirmed, :final)"), wanted
-        )
+        insert_many(connection, PolicyRow, "chain_id confirmed final tiers", [tuple(wanted.values())])
         found = connection.execute(find, wanted).scalar_one()
     return int(found)
+
+
+def tiers_text(tiers: Iterable[Tier]) -> str:
+    """Write tiers as canonical JSON: in order of asset and minimum, amounts as decimal text."""
+    ordered = sorted(tiers, key=lambda tier: (tier.asset, tier.min_amount))
+    rows = [
+        {"asset": t.asset, "min_amount": str(t.min_amount), "confirmed": t.confirmed, "final": t.final} for t in ordered
+    ]
+    return orjson.dumps(rows, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def stored_policy(connection: Connection, policy_id: int) -> Policy:
+    """Read a policy back."""
+    confirmed, final, tiers = connection.execute(
+        text("SELECT confirmed, final, tiers FROM policy WHERE id = :id"), {"id": policy_id}
+    ).one()
+
+    def rule(said: str) -> int | str:
+        return int(said) if said.isdigit() else said
+
+    return Policy(
+        rule(confirmed),
+        rule(final),
+        tuple(Tier(AssetId(t["asset"]), int(t["min_amount"]), t["confirmed"], t["final"]) for t in orjson.loads(tiers)),
+    )
 
 
 def add_asset(connection: Connection, chain: ChainHandle, asset: Asset) -> None:

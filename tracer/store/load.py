@@ -45,14 +45,16 @@ def cursor(store: Store, chain: ChainHandle) -> tuple[BlockRef, Marks] | None:
     """Where following stands; None if the chain was never started."""
     row = store.connection.execute(
         text(
-            "SELECT b.height, b.hash, b.parent, f.confirmed_height, f.final_height FROM follower f"
+            "SELECT b.height, b.hash, b.parent, f.confirmed_height, f.final_height, f.peak_height FROM follower f"
             " JOIN block b ON b.id = f.tip_id WHERE f.chain_id = :c"
         ),
         {"c": chain.id},
     ).first()
     if row is None:
         return None
-    return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2]))), Marks(row[3], row[4])
+    return BlockRef(row[0], Hash(bytes(row[1])), Hash(bytes(row[2]))), Marks(
+        row[3], row[4], row[0], max(row[0], row[5])
+    )
 
 
 def canonical_hash(store: Store, chain: ChainHandle, height: int) -> Hash | None:
@@ -197,6 +199,7 @@ def load_casework(
         books,
         traces,
         coins,
+        chain.policy,
         tip[1] if tip is not None else 0,
     )
 
@@ -225,15 +228,17 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         keys,
     ):
         book.held[Holder(bytes(key)), AssetId(caip19)] = int(amount)
-    for leg_id, caip19, verdict, reason in connection.execute(
+    for leg_id, caip19, verdict, reason, policy_id in connection.execute(
         text(
-            "SELECT v.leg_id, a.caip19, v.verdict, v.reason FROM verdict v"
+            "SELECT v.leg_id, a.caip19, v.verdict, v.reason, v.policy_id FROM verdict v"
             " JOIN block b ON b.id = v.block_id AND b.canonical"
             " JOIN asset a ON a.id = v.asset_id WHERE v.case_id = :case AND b.chain_id = :c ORDER BY b.height, v.id"
         ),
         keys,
     ):
         book.judged[leg_id, AssetId(caip19)] = (verdict, reason)
+        if leg_id is not None and policy_id != chain.policy_id:
+            del book.judged[leg_id, AssetId(caip19)]  # said under another policy: it is judged anew
     book.unsettled |= {leg.plan.id for leg in book.legs if (leg.plan.id, leg.plan.asset) not in book.judged}
     return book
 

@@ -162,13 +162,17 @@ class LedgerRow(SQLModel, table=True):
 
 
 class PolicyRow(SQLModel, table=True):
-    """A confirmation and finality policy, by content; verdicts keep the one they were given under."""
+    """A confirmation and finality policy, by content; verdicts keep the one they were given under.
+
+    tiers: what legs of an asset need from an amount on, as canonical JSON (see `tracer.chain.Tier`).
+    """
 
     __tablename__ = "policy"
     id: int | None = Field(default=None, primary_key=True)
     chain_id: int = Field(foreign_key="chain.id")
     confirmed: str
     final: str
+    tiers: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
 
 
 class VerdictRow(SQLModel, table=True):
@@ -292,7 +296,10 @@ class UnobservedRow(SQLModel, table=True):
 
 
 class FollowerRow(SQLModel, table=True):
-    """Where following stands: the cursor, and the heights at and below which blocks are confirmed and final."""
+    """Where following stands: the cursor, and the heights at and below which blocks are confirmed and final.
+
+    peak_height: the highest tip there ever was; what a tier of the policy calls final is counted from it.
+    """
 
     __tablename__ = "follower"
     chain_id: int = Field(primary_key=True, foreign_key="chain.id")
@@ -300,6 +307,7 @@ class FollowerRow(SQLModel, table=True):
     confirmed_height: int = Field(sa_type=BigInteger)
     final_height: int = Field(sa_type=BigInteger)
     final_id: int | None = Field(default=None, foreign_key="block.id")
+    peak_height: int = Field(default=-1, sa_type=BigInteger, sa_column_kwargs={"server_default": "-1"})
 
 
 class FollowerStatusRow(SQLModel, table=True):

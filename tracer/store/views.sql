@@ -95,13 +95,15 @@ JOIN chain c ON c.id = u.chain_id
 LEFT JOIN asset a ON a.chain_id = u.chain_id AND a.kind = 'listed'
     AND u.reason LIKE 'log % of ' || substr(a.caip19, instr(a.caip19, '/erc20:') + 7) || ':%';
 
--- The confirmation and finality policies under which verdicts were given.
+-- The confirmation and finality policies under which verdicts were given. A leg whose asset and planned amount reach a
+-- tier is judged by the chain's own rule and by the tier's, whichever asks for more; null: nothing more.
 --
 -- policy_id       number that v_verdict_all names
 -- confirmed       confirmations (1 = in the tip) or a tag of the node
--- final           the same, for finality
+-- final           the same, for finality; the chain's own final blocks are never undone
+-- tiers           JSON list of {asset, min_amount, confirmed, final}: what legs need beyond that, from an amount on
 CREATE VIEW v_policy AS
-SELECT p.id AS policy_id, c.name AS chain, p.confirmed, p.final
+SELECT p.id AS policy_id, c.name AS chain, p.confirmed, p.final, p.tiers
 FROM policy p JOIN chain c ON c.id = p.chain_id;
 
 -- The starts of the daemon: which program wrote, with which configuration.
@@ -418,6 +420,7 @@ SELECT * FROM v_verdict_all WHERE current;
 -- target_address  its address
 -- judged_height   height of the tip when it was judged; null: not judged yet
 -- judged_hash     hash of that tip, hex
+-- policy_id       the policy it was judged under (v_policy); null: not judged yet
 CREATE VIEW v_leg AS
 SELECT k.ref AS case_ref, l.ref AS leg_ref, l.id AS leg_number, l.kind, c.name AS chain,
     a.caip19 AS asset, a.symbol, a.decimals, l.amount AS planned,
@@ -478,7 +481,7 @@ SELECT k.ref AS case_ref, l.ref AS leg_ref, l.id AS leg_number, l.kind, c.name A
     coalesce(v.verdict, 'NOT_SHOWN') AS verdict,
     coalesce(v.reason, 'not judged: the chain has not reached the height of the seizure') AS reason,
     coalesce(v.lane, 'REPORTED') AS lane, coalesce(v.claims, '[]') AS claims,
-    vb.height AS judged_height, nullif(lower(hex(vb.hash)), '') AS judged_hash
+    vb.height AS judged_height, nullif(lower(hex(vb.hash)), '') AS judged_hash, v.policy_id
 FROM leg l
 JOIN cases k ON k.id = l.case_id
 JOIN asset a ON a.id = l.asset_id

@@ -194,11 +194,13 @@ class Store:
     def _move_cursor(self, chain: ChainHandle, tip_id: int, marks: Marks) -> None:
         self._run(
             "UPDATE follower SET tip_id = :tip, confirmed_height = :confirmed, final_height = :final,"
+            " peak_height = max(peak_height, :peak),"
             " final_id = (SELECT id FROM block WHERE chain_id = :c AND height = :final AND canonical)"
             " WHERE chain_id = :c",
             tip=tip_id,
             confirmed=marks.confirmed,
             final=marks.final,
+            peak=marks.peak,
             c=chain.id,
         )
         self._run(
@@ -231,7 +233,9 @@ class Store:
             )
             blocks = [int(block_id) for (block_id,) in gone]
             self._set_canonical(blocks, False)
-            state = self._one("SELECT confirmed_height, final_height FROM follower WHERE chain_id = :c", c=chain.id)
+            state = self._one(
+                "SELECT confirmed_height, final_height, -1, peak_height FROM follower WHERE chain_id = :c", c=chain.id
+            )
             assert state is not None
             # no tags: those of the node speak of the branch that it is on, which is not this one
             marks = advance_marks(Marks(*state), fork.height, policy, {})
