@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from benchmarks.cpu import cpu_s
 TRACERD = Path(sys.executable).with_name("tracerd")
 POLL_S = 0.01
 LONGEST_S = 900.0
+TIP = "SELECT height FROM block WHERE id = (SELECT tip_id FROM follower)"
 
 
 class RunFailed(Exception):
@@ -55,9 +58,9 @@ class Run:
         return start, self.samples[-1]
 
 
-def write_config(folder: Path, chain: str) -> Path:
+def write_config(folder: Path, chain: str, name: str) -> Path:
     """Write a configuration whose one chain table is given."""
-    path = folder / "config.toml"
+    path = folder / f"{name}.toml"
     path.write_text(f'[store]\nurl = "sqlite:///bench.db"\n\n{chain}')
     return path
 
@@ -73,7 +76,7 @@ def import_case(config: Path, case: Path) -> float:
 
 def copy_store(config: Path, name: str) -> Path:
     """Copy the store that has the imported case, for one run."""
-    copy = config.with_name(name)
+    copy = config.with_name(f"{name}.db")
     shutil.copyfile(config.with_name("bench.db"), copy)
     return copy
 
@@ -96,6 +99,36 @@ def sync(config: Path, store: Path, node: int, upto: int) -> Run:
     return Run(tuple(samples), peak, whole)
 
 
+@contextmanager
+def running(config: Path, store: Path, height: int) -> Iterator[Callable[[], int]]:
+    """Follow with `tracerd run` while the context lasts; it begins when the store stands at `height`.
+
+    Gives a function that tells the daemon's peak memory so far, in bytes.
+    """
+    log = store.with_suffix(".log")
+    with log.open("wb") as output:
+        child = subprocess.Popen([TRACERD, "-c", config, "--store", store, "run"], stderr=output, stdout=output)
+        try:
+            _wait_for(child, store, height, log)
+            yield lambda: _peak_rss(child.pid)
+            child.terminate()
+            code = child.wait(LONGEST_S)
+        finally:
+            child.kill()
+            child.wait()
+    if code:
+        raise RunFailed(f"tracerd run ended with {code}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _wait_for(child: "subprocess.Popen[bytes]", store: Path, height: int, log: Path) -> None:
+    began = time.perf_counter()
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as reader:
+        while b" opened" not in log.read_bytes() or reader.execute(TIP).fetchone() != (height,):
+            if child.poll() is not None or time.perf_counter() - began > LONGEST_S:
+                raise RunFailed(f"tracerd run did not come to {height}:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(POLL_S)
+
+
 def _watch(child: "subprocess.Popen[bytes]", store: Path, node: int, began: float) -> tuple[list[Sample], int]:
     samples, peak = list[Sample](), 0
     reader = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
@@ -105,7 +138,7 @@ def _watch(child: "subprocess.Popen[bytes]", store: Path, node: int, began: floa
             if time.perf_counter() - began > LONGEST_S:
                 raise RunFailed(f"the daemon was not in step after {LONGEST_S:.0f} s")
             try:
-                row = reader.execute("SELECT height FROM block WHERE id = (SELECT tip_id FROM follower)").fetchone()
+                row = reader.execute(TIP).fetchone()
                 now = time.perf_counter()
                 peak = max(peak, _peak_rss(child.pid))
                 if row is not None and height is None:

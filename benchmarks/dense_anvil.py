@@ -37,6 +37,7 @@ SEIZED_WEI, SEIZED_UNITS = ETHER, 5_000_000
 LEG_WEI, PART_WEI = 9 * 10**17, 4 * 10**17
 
 Tx = dict[str, Any]
+Calls = list[tuple[str, list[Any]]]
 
 
 def dense_node() -> Anvil:
@@ -55,7 +56,7 @@ def holders(size: Size) -> dict[str, list[str]]:
 
 def debited(size: Size) -> int:
     """How many seized accounts are debited; each of them sends and so has a key."""
-    debits = sum(size.debits_in(block) for block in range(size.blocks))
+    debits = sum(size.debits_in(block) for block in range(size.blocks + size.live))
     return sum(turn % 5 != 2 for turn in range(debits)) + 1
 
 
@@ -72,8 +73,9 @@ def key_of(seed: str, number: int) -> LocalAccount:
 
 def build(
     node: Anvil, size: Size, accounts: dict[str, list[str]], progress: Callable[[int], None]
-) -> tuple[Played, str]:
-    """Build the chain; returns what was played on it, and the token's contract."""
+) -> tuple[Played, str, list[Calls]]:
+    """Build the chain; returns what was played on it and is played by the live blocks, the token's contract, and the
+    calls that hand in each live block's transactions."""
     node.rpc("anvil_setBlockTimestampInterval", SPACING_S)
     play = _Play(node, size, accounts)
     play.set_up()
@@ -83,8 +85,12 @@ def build(
         progress(number + 1)
     for _ in range(FINAL_BLOCKS):
         play.mine([])
-    played = Played("ethereum", seizure + 1, seizure + size.blocks, seizure, tuple(play.legs), play.fulfilled)
-    return played, play.token
+    fulfilled, live = play.fulfilled, list[Calls]()
+    for number in range(size.blocks, size.blocks + size.live):
+        live.append(play.calls(play.block(number)))
+    last = seizure + size.blocks
+    played = Played("ethereum", seizure + 1, last, seizure, tuple(play.legs), fulfilled, play.fulfilled)
+    return played, play.token, live
 
 
 class _Play:
@@ -121,7 +127,13 @@ class _Play:
 
     def mine(self, txs: list[Tx]) -> list[str]:
         """Mine a block of exactly these transactions, in this order; returns their hashes."""
-        requests: list[tuple[str, list[Any]]] = []
+        sent = self.node.batch(self.calls(txs))
+        self.node.rpc("anvil_mine", "0x1")
+        return [str(tx) for tx in sent]
+
+    def calls(self, txs: list[Tx]) -> Calls:
+        """How the next transactions are handed in."""
+        requests: Calls = []
         for place, tx in enumerate(txs):
             sender, kind = tx["from"], tx.pop("kind")
             tx |= {"nonce": hex(self.nonces[sender]), "gas": hex(GAS[kind]), "gasPrice": hex(HIGHEST_PRICE - place)}
@@ -132,9 +144,7 @@ class _Play:
                 requests.append(("eth_sendRawTransaction", ["0x" + signed.raw_transaction.hex()]))
             else:
                 requests.append(("eth_sendTransaction", [tx]))
-        sent = self.node.batch(requests)
-        self.node.rpc("anvil_mine", "0x1")
-        return [str(tx) for tx in sent]
+        return requests
 
     def ether(self, sender: str, to: str, wei: int) -> Tx:
         """Pay ether."""

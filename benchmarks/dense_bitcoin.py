@@ -33,14 +33,18 @@ class _Chain:
 
     def add(self, txs: list[Tx]) -> None:
         """Mine a block of exactly these transactions."""
+        self.node.submit_block(self.make(txs))
+
+    def make(self, txs: list[Tx]) -> str:
+        """Put the next block together, in hex; the node does not get it."""
         self.height += 1
         tag = tag_of("reward", self.height)
         amount = REWARD >> (self.height // 150)
         first = coinbase(self.height, amount, script_of(tag), [tx.wtxid for tx in txs])
         raw, self.tip = block(self.tip, FIRST_TIME + self.height * SPACING_S, [first, *txs])
-        self.node.submit_block(raw.hex())
         if self.height == 1:
             self.reward = first.coin(0, tag, amount)
+        return raw.hex()
 
 
 def holders(size: Size) -> dict[str, list[bytes]]:
@@ -49,8 +53,10 @@ def holders(size: Size) -> dict[str, list[bytes]]:
     return {role: [tag_of(size.seed, role, n) for n in range(count)] for role, count in counts.items()}
 
 
-def build(node: Bitcoind, size: Size, tags: dict[str, list[bytes]], progress: Callable[[int], None]) -> Played:
-    """Build the chain and return what was played on it."""
+def build(
+    node: Bitcoind, size: Size, tags: dict[str, list[bytes]], progress: Callable[[int], None]
+) -> tuple[Played, list[str]]:
+    """Build the chain; returns what was played on it and is played by the live blocks, and those, in hex."""
     chain = _Chain(node)
     for _ in range(MATURITY):
         chain.add([])
@@ -62,7 +68,12 @@ def build(node: Bitcoind, size: Size, tags: dict[str, list[bytes]], progress: Ca
         progress(number + 1)
     for _ in range(FINAL_BLOCKS):
         chain.add([])
-    return Played("bitcoin", seizure + 1, seizure + size.blocks, seizure, tuple(play.legs), play.fulfilled)
+    fulfilled, live = play.fulfilled, list[str]()
+    for number in range(size.blocks, size.blocks + size.live):
+        live.append(chain.make(play.block(number)))
+        progress(number + 1)
+    last = seizure + size.blocks
+    return Played("bitcoin", seizure + 1, last, seizure, tuple(play.legs), fulfilled, play.fulfilled), live
 
 
 class _Play:
@@ -88,8 +99,9 @@ class _Play:
         """Split the first reward into the lanes, the seized coins, and helpers that pay along with them."""
         seed, lanes, debits = self.size.seed, self.size.txs, self.size.seized
         lane = (reward.amount - debits * (SEIZED_COIN + HELPER_COIN)) // lanes - 100
-        if lane < self.size.blocks * (PAID + FEE) + 1000:
-            raise ValueError(f"{self.size.blocks} blocks of {lanes} transactions need more than one reward")
+        blocks = self.size.blocks + self.size.live
+        if lane < blocks * (PAID + FEE) + 1000:
+            raise ValueError(f"{blocks} blocks of {lanes} transactions need more than one reward")
         lane_tags = [tag_of(seed, "lane", n) for n in range(lanes)]
         helper_tags = [tag_of(seed, "helper", n) for n in range(debits)]
         self.lane_scripts = [script_of(tag) for tag in lane_tags]

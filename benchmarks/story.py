@@ -16,13 +16,17 @@ AUTHORITIES = 100
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long and dense a chain is, and how many holders the case watches; `least_seized` of them are seized."""
+    """How long and dense a chain is, and how many holders the case watches; `least_seized` of them are seized.
+
+    blocks: there when the daemon catches up. live: made afterwards, one by one, while it follows.
+    """
 
     blocks: int
     txs: int
     watched: int
     seed: str
     least_seized: int = 1000
+    live: int = 0
 
     def hits_in(self, block: int) -> int:
         """How many transactions of the dense block of this number (from 0) are hits."""
@@ -36,7 +40,7 @@ class Size:
     @property
     def seized(self) -> int:
         """How many seized holders there are: more than asked for if there are more debits."""
-        return max(self.least_seized, self.blocks * self.txs // (HIT_SHARE * DEBIT_SHARE) + 8)
+        return max(self.least_seized, (self.blocks + self.live) * self.txs // (HIT_SHARE * DEBIT_SHARE) + 8)
 
     @property
     def exchanges(self) -> int:
@@ -59,7 +63,8 @@ class PlannedLeg:
 class Played:
     """A chain as it was built: what the case file says, and what must come out.
 
-    first, last: heights of the dense blocks. fulfilled: how many legs arrived in full.
+    first, last: heights of the dense blocks. fulfilled: how many legs arrived in full; with the live blocks
+    fulfilled_live. legs: of both.
     """
 
     chain: str
@@ -68,6 +73,7 @@ class Played:
     seizure: int
     legs: tuple[PlannedLeg, ...]
     fulfilled: int
+    fulfilled_live: int
 
 
 def write_case(folder: Path, played: Played, lists: Sequence[tuple[str, Sequence[str]]]) -> Path:
