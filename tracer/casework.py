@@ -24,6 +24,7 @@ from tracer.book import (
 from tracer.chain import Marks, Policy, marks_for
 from tracer.custody.judge import Judgement, Verdict, judge_conservation, judge_leg
 from tracer.custody.ledger import KEEPING, Entry, Place, Totals
+from tracer.life import Change, Lives
 from tracer.matching import LegState
 from tracer.notices import Notice, about_decoys, about_postings
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
@@ -77,14 +78,17 @@ class Prepared:
     traced: list[tuple[int, TracedRow]] = field(default_factory=list)
     added: dict[Outpoint, Tracked] = field(default_factory=dict)
     removed: list[Outpoint] = field(default_factory=list)
+    transfers: list[tuple[int, Hash]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """New judgements (case, leg or None, asset, judgement) and the alerts that go with them."""
+    """New judgements (case, leg or None, asset, judgement), the alerts that go with them, and transfers' new states."""
 
     verdicts: list[tuple[int, int | None, AssetId, Judgement]]
     notices: list[Notice]
+    changes: list[Change] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -114,6 +118,7 @@ class Casework:
     coins: dict[Outpoint, Tracked]
     policy: Policy
     clock: int = 0
+    lives: Lives = field(default_factory=Lives)
 
     @property
     def followed(self) -> frozenset[AssetId]:
@@ -159,6 +164,7 @@ class Casework:
             done.held[case_id, holder, asset_id] = self.books[case_id].held.get((holder, asset_id), 0)
         judged = self._judge(moment.time, marks, touched, served)
         done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
+        done.changes = self.lives.connected(done.block_id, moment.height, done.transfers, marks)
         return done
 
     def voided(self) -> list[tuple[int, int]]:
@@ -167,7 +173,8 @@ class Casework:
 
     def judge_again(self, marks: Marks, legs: Iterable[tuple[int, int]]) -> Judged:
         """Judge given legs (case, leg) at the tip without a new block: after a disconnect, or when marks move."""
-        return self._judge(self.clock, marks, {}, dict.fromkeys(legs))
+        judged = self._judge(self.clock, marks, {}, dict.fromkeys(legs))
+        return replace(judged, changes=self.lives.marked(marks))
 
     def _transaction(
         self,
@@ -182,6 +189,8 @@ class Casework:
             return
         done.txs.append(kept)
         roles = self._roles(kept.moves)
+        if roles:
+            done.transfers.append((kept.id, tx.txid))
         spent = [(n, self.coins.get(n.movement.spends)) for n in kept.moves if n.movement.spends is not None]
         flows = self._flows(kept.moves, roles, moment.time, done)
         fee_left: int | None = None  # inputs of several cases pay one fee together, not one each

@@ -19,6 +19,7 @@ from store_builder import WALL, Play, add_case, block_hash, open_store, transact
 
 from tracer.chain import Policy
 from tracer.custody.case import Attestation, Case, Document, Institution, Leg, LegKind, Watch
+from tracer.life import Replaced
 from tracer.store.writer import Store
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder, Kind, Movement, Role
 
@@ -202,6 +203,16 @@ def play_ethereum(play: Play, blocks: int = 60, *, leak: bool = True) -> None:
         play.mine()
 
 
+def play_pool(play: Play) -> None:
+    """The mempool at the end: the agency would pay a stranger, and a first try of that was replaced."""
+    seen = [
+        play.sighting(play.pay(name, [("leak", 1)], [(STRANGER, amount)]))
+        for name, amount in (("try", 7), ("theft", 8))
+    ]
+    play.pool(seen[:1])
+    play.pool(seen[1:], {txid("try"): Replaced(txid("theft"), f"{name_of('leak')}:1")})
+
+
 def play_all(path: Path, *, leak: bool = True) -> Path:
     """The whole disposal in a store at `path`; without the leak, Bitcoin only."""
     with open_store(path) as store:
@@ -211,6 +222,7 @@ def play_all(path: Path, *, leak: bool = True) -> Path:
         add_case(store, declared(), (bitcoin, ethereum))
         play_bitcoin(bitcoin, leak=leak)
         if leak:
+            play_pool(bitcoin)
             play_ethereum(ethereum)
     return path
 

@@ -1,6 +1,6 @@
 """Builds small stores without nodes, block by block from what a test says happened, as the follower would."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -8,6 +8,9 @@ from pathlib import Path
 from tracer.casework import Casework, Judged
 from tracer.chain import Marks, Policy, advance_marks
 from tracer.custody.case import Case
+from tracer.life import Observation
+from tracer.notices import Notice
+from tracer.pending import Sighting, observe_pool
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
@@ -26,6 +29,7 @@ from tracer.types import (
     Outpoint,
     TxFacts,
     outpoint,
+    outpoint_text,
 )
 
 WALL = 1_760_000_000
@@ -121,6 +125,21 @@ class Play:
     def _rejudge(self, served: Served, marks: Marks) -> Judged:
         self.reload()
         return self.casework.judge_again(marks, served)
+
+    def sighting(self, tx: TxFacts, *after: str) -> Sighting:
+        """A transaction as a mempool has it, behind others that it waits for."""
+        spends = tuple(outpoint_text(move.spends) for move in tx.movements if move.spends is not None)
+        return Sighting(tx.txid, tx.raw, tx.movements, spends, "mempool of a made-up node", tuple(map(txid, after)))
+
+    def pool(
+        self, seen: Sequence[Sighting], fates: Mapping[Hash, Observation] | None = None, now: int = WALL
+    ) -> list[Notice]:
+        """Let a mempool say that it holds new transactions, and what became of others; returns what is told."""
+        held = {one.txid: one for one in seen}
+        observed = self.store.note_pending(
+            self.handle, seen, lambda kept: observe_pool(self.casework, held, held, fates or {}, kept, now), now
+        )
+        return [notice for _, notice in observed.notices]
 
     def pay(self, name: str, ins: Sequence[tuple[str, int]], outs: Sequence[tuple[Holder, int]]) -> TxFacts:
         """A transaction of coins, as a scanner reports it: all of it if it spends a coin of interest."""

@@ -27,7 +27,7 @@ from disposal import (
     play_bitcoin,
     plays,
 )
-from store_builder import Play, transact, txid
+from store_builder import WALL, Play, transact, txid
 
 from tracer import cli
 from tracer.command import exit_code
@@ -395,6 +395,7 @@ def test_documented_queries_answer(store: sqlite3.Connection, title: str, sql: s
         "height": 106,
         "txid": txid("hop2" if backward else "leak"),
         "idx": 0,
+        "at": WALL,
     }
     assert rows(store, sql, **values), title
 
@@ -458,7 +459,7 @@ def test_query_of_payments_tells_the_leak_from_the_coin_it_came_of(store: sqlite
 
 
 def test_query_of_what_was_known_then(store: sqlite3.Connection) -> None:
-    known = answer(store, "What was known", case_ref="HD-1", chain="bitcoin", height=104)
+    known = answer(store, "What was known when", case_ref="HD-1", chain="bitcoin", height=104)
     assert ("deposit", "NOT_SHOWN", "voided by reorg: its transaction left the chain", 104) in known
     assert (None, "SHOWN", "every base unit is explained", 101) in known
 
@@ -495,6 +496,9 @@ def plan_of(store: sqlite3.Connection, sql: str, **values: Any) -> str:
         "SELECT * FROM v_trace_edge WHERE from_id = 1",
         "SELECT * FROM v_trace_edge WHERE to_id = 1",
         "SELECT * FROM v_trace_seed WHERE case_ref = 'HD-1'",
+        "SELECT * FROM v_transfer_event WHERE txid_bytes = x'00'",
+        "SELECT * FROM v_transfer_state WHERE txid_bytes = x'00'",
+        "SELECT * FROM v_pending_all WHERE case_ref = 'HD-1'",
     ],
 )
 def test_narrow_questions_scan_no_large_table(store: sqlite3.Connection, sql: str) -> None:

@@ -14,6 +14,7 @@ from tracer.custody.ledger import Totals
 from tracer.matching import Arrival, LegState, Plan
 from tracer.opening import Interest, Tracked
 from tracer.store.chains import ChainHandle
+from tracer.store.liferows import load_lives
 from tracer.store.writer import Store
 from tracer.taint.following import FIFO, HAIRCUT, Trace
 from tracer.taint.frontier import Limits, Traced, merge_neighbours, seed
@@ -201,6 +202,7 @@ def load_casework(
         coins,
         chain.policy,
         tip[1] if tip is not None else 0,
+        load_lives(connection, chain),
     )
 
 

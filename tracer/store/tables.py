@@ -7,10 +7,10 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import declared
+from tracer.store import declared, observed
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "declared"]
+__all__ = ["METADATA", "Amount", "declared", "observed"]
 
 
 class Chain(SQLModel, table=True):
@@ -200,7 +200,10 @@ class AlertRow(SQLModel, table=True):
     """Something that a person must see; `block_id` is null for faults of a node or the daemon."""
 
     __tablename__ = "alert"
-    __table_args__ = (Index("ix_alert_block_id", "block_id"),)
+    __table_args__ = (
+        Index("ix_alert_block_id", "block_id"),
+        Index("ix_alert_pending_id", "pending_id", sqlite_where=text("pending_id IS NOT NULL")),
+    )
     id: int | None = Field(default=None, primary_key=True)
     at: int = Field(sa_type=BigInteger)
     rule: str
@@ -211,6 +214,7 @@ class AlertRow(SQLModel, table=True):
     leg_id: int | None = Field(default=None, foreign_key="leg.id")
     tx_id: int | None = Field(default=None, foreign_key="tx.id")
     message: str
+    pending_id: int | None = Field(default=None, foreign_key="pending_tx.id")
 
 
 class TraceRunRow(SQLModel, table=True):

@@ -726,6 +726,129 @@ FROM (
 LEFT JOIN holder h ON h.id = q.holder_id
 LEFT JOIN watch w ON w.case_id = q.case_id AND w.holder_id = q.holder_id;
 
+-- Every change in the life of a transfer, each with its evidence; rows are only appended. What was known at an instant is
+-- the rows up to it (docs/queries.md).
+--
+-- event_id        number of the event; later ones are larger
+-- state           seen, included, confirmed, final; replaced, conflicted, dropped; orphaned, finality-violated
+-- at              when it was observed, seconds since 1970 by the daemon's wall clock; never less than in the row before
+-- at_utc          the same as text
+-- height          height of that block
+-- block_hash      block that it is about; of seen and dropped: our tip then; of conflicted: the block of the other one
+-- policy_id       policy by which it was confirmed or final (v_policy); null for other states
+-- other           transaction that replaced it or conflicts with it; of finality-violated: the rival block, if known
+-- shared          what both spend: txid:index, or the nonce of an account; null for other states
+CREATE VIEW v_transfer_event AS
+SELECT e.id AS event_id, c.name AS chain, lower(hex(t.txid)) AS txid, t.txid AS txid_bytes,
+    CASE e.state WHEN 0 THEN 'seen' WHEN 1 THEN 'included' WHEN 2 THEN 'confirmed' WHEN 3 THEN 'final'
+        WHEN 4 THEN 'replaced' WHEN 5 THEN 'conflicted' WHEN 6 THEN 'dropped' WHEN 7 THEN 'orphaned'
+        WHEN 8 THEN 'finality-violated' END AS state,
+    e.at, strftime('%Y-%m-%dT%H:%M:%SZ', e.at, 'unixepoch') AS at_utc,
+    b.height, nullif(lower(hex(b.hash)), '') AS block_hash, e.policy_id, nullif(lower(hex(e.other)), '') AS other,
+    e.shared
+FROM tx t
+JOIN transfer_event e ON e.tx_id = t.id
+JOIN chain c ON c.id = e.chain_id
+LEFT JOIN block b ON b.id = e.block_id
+UNION ALL
+SELECT e.id AS event_id, c.name AS chain, lower(hex(p.txid)) AS txid, p.txid AS txid_bytes,
+    CASE e.state WHEN 0 THEN 'seen' WHEN 1 THEN 'included' WHEN 2 THEN 'confirmed' WHEN 3 THEN 'final'
+        WHEN 4 THEN 'replaced' WHEN 5 THEN 'conflicted' WHEN 6 THEN 'dropped' WHEN 7 THEN 'orphaned'
+        WHEN 8 THEN 'finality-violated' END AS state,
+    e.at, strftime('%Y-%m-%dT%H:%M:%SZ', e.at, 'unixepoch') AS at_utc,
+    b.height, nullif(lower(hex(b.hash)), '') AS block_hash, e.policy_id, nullif(lower(hex(e.other)), '') AS other,
+    e.shared
+FROM pending_tx p
+JOIN transfer_event e ON e.pending_id = p.id AND e.tx_id IS NULL
+JOIN chain c ON c.id = e.chain_id
+LEFT JOIN block b ON b.id = e.block_id;
+
+-- The transfers' present states: the last event of each.
+--
+-- event_id        number of the event; later ones are larger
+-- state           seen, included, confirmed, final; replaced, conflicted, dropped; orphaned, finality-violated
+-- at              when it was observed, seconds since 1970 by the daemon's wall clock; never less than in the row before
+-- at_utc          the same as text
+-- height          height of that block
+-- block_hash      block that it is about; of seen and dropped: our tip then; of conflicted: the block of the other one
+-- policy_id       policy by which it was confirmed or final (v_policy); null for other states
+-- other           transaction that replaced it or conflicts with it; of finality-violated: the rival block, if known
+-- shared          what both spend: txid:index, or the nonce of an account; null for other states
+CREATE VIEW v_transfer_state AS
+SELECT e.* FROM v_transfer_event e
+WHERE NOT EXISTS (
+    SELECT 1 FROM v_transfer_event n
+    WHERE n.txid_bytes = e.txid_bytes AND n.chain = e.chain AND n.event_id > e.event_id
+);
+
+-- What unconfirmed transactions would move in and out of watched addresses: every one that was ever seen.
+--
+-- direction       in: the watched holder would be credited; out: debited, on UTXO chains by the whole coin, change included
+-- kind            in (a coin would be spent), out (one made), fee, trace (account value), log (token, by its call data)
+-- idx             vin or vout index; 0 for others
+-- source          who would be debited: address, else hex; null: nobody (out; fee on UTXO chains)
+-- target          who would be credited; null: nobody (in, fee)
+-- spends          what no other transaction can spend beside it: outpoints, or the nonce of an account
+-- first_seen      when a node's mempool first had it, seconds since 1970 by the daemon's wall clock
+-- first_seen_utc  the same as text
+-- seen_by         who said so
+-- state           its present state, as in v_transfer_state
+-- lane            REPORTED: a mempool promises nothing
+-- raw             the transaction's bytes as the node gave them, hex
+CREATE VIEW v_pending_all AS
+SELECT k.ref AS case_ref, w.role, w.ref AS watch_ref, 'in' AS direction, c.name AS chain,
+    lower(hex(p.txid)) AS txid, p.txid AS txid_bytes,
+    CASE m.kind WHEN 0 THEN 'in' WHEN 1 THEN 'out' WHEN 2 THEN 'fee' WHEN 3 THEN 'trace' WHEN 4 THEN 'log' END AS kind,
+    m.idx, a.caip19 AS asset, a.symbol, a.decimals, m.amount,
+    CASE WHEN sh.id IS NOT NULL THEN coalesce(sh.address, lower(hex(sh.key))) END AS source,
+    CASE WHEN th.id IS NOT NULL THEN coalesce(th.address, lower(hex(th.key))) END AS target,
+    p.spends, p.first_seen, strftime('%Y-%m-%dT%H:%M:%SZ', p.first_seen, 'unixepoch') AS first_seen_utc,
+    p.source AS seen_by,
+    (SELECT s.state FROM v_transfer_state s WHERE s.txid_bytes = p.txid AND s.chain = c.name) AS state,
+    'REPORTED' AS lane, lower(hex(p.raw)) AS raw
+FROM watch w
+JOIN cases k ON k.id = w.case_id
+JOIN pending_move m ON m.target_id = w.holder_id
+JOIN pending_tx p ON p.id = m.pending_id
+JOIN chain c ON c.id = p.chain_id
+JOIN asset a ON a.id = m.asset_id
+LEFT JOIN holder sh ON sh.id = m.source_id
+LEFT JOIN holder th ON th.id = m.target_id
+UNION ALL
+SELECT k.ref, w.role, w.ref, 'out', c.name, lower(hex(p.txid)), p.txid,
+    CASE m.kind WHEN 0 THEN 'in' WHEN 1 THEN 'out' WHEN 2 THEN 'fee' WHEN 3 THEN 'trace' WHEN 4 THEN 'log' END,
+    m.idx, a.caip19, a.symbol, a.decimals, m.amount,
+    CASE WHEN sh.id IS NOT NULL THEN coalesce(sh.address, lower(hex(sh.key))) END,
+    CASE WHEN th.id IS NOT NULL THEN coalesce(th.address, lower(hex(th.key))) END,
+    p.spends, p.first_seen, strftime('%Y-%m-%dT%H:%M:%SZ', p.first_seen, 'unixepoch'), p.source,
+    (SELECT s.state FROM v_transfer_state s WHERE s.txid_bytes = p.txid AND s.chain = c.name),
+    'REPORTED', lower(hex(p.raw))
+FROM watch w
+JOIN cases k ON k.id = w.case_id
+JOIN pending_move m ON m.source_id = w.holder_id
+JOIN pending_tx p ON p.id = m.pending_id
+JOIN chain c ON c.id = p.chain_id
+JOIN asset a ON a.id = m.asset_id
+LEFT JOIN holder sh ON sh.id = m.source_id
+LEFT JOIN holder th ON th.id = m.target_id;
+
+-- What unconfirmed transactions would move in and out of watched addresses now: those that a mempool holds.
+--
+-- direction       in: the watched holder would be credited; out: debited, on UTXO chains by the whole coin, change included
+-- kind            in (a coin would be spent), out (one made), fee, trace (account value), log (token, by its call data)
+-- idx             vin or vout index; 0 for others
+-- source          who would be debited: address, else hex; null: nobody (out; fee on UTXO chains)
+-- target          who would be credited; null: nobody (in, fee)
+-- spends          what no other transaction can spend beside it: outpoints, or the nonce of an account
+-- first_seen      when a node's mempool first had it, seconds since 1970 by the daemon's wall clock
+-- first_seen_utc  the same as text
+-- seen_by         who said so
+-- state           seen
+-- lane            REPORTED: a mempool promises nothing
+-- raw             the transaction's bytes as the node gave them, hex
+CREATE VIEW v_pending AS
+SELECT * FROM v_pending_all WHERE state = 'seen';
+
 -- Everything that a person was told: also about blocks that a reorg took away, and about nodes.
 --
 -- alert_id        number of the alert; later ones are larger
@@ -740,11 +863,12 @@ LEFT JOIN watch w ON w.case_id = q.case_id AND w.holder_id = q.holder_id;
 -- message         what was said
 CREATE VIEW v_alert AS
 SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch') AS at_utc, x.rule, x.severity,
-    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, nullif(lower(hex(t.txid)), '') AS txid, b.height,
-    nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message
+    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, nullif(lower(hex(coalesce(t.txid, p.txid))), '') AS txid,
+    b.height, nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message
 FROM alert x
 JOIN chain c ON c.id = x.chain_id
 LEFT JOIN block b ON b.id = x.block_id
 LEFT JOIN cases k ON k.id = x.case_id
 LEFT JOIN leg l ON l.id = x.leg_id
-LEFT JOIN tx t ON t.id = x.tx_id;
+LEFT JOIN tx t ON t.id = x.tx_id
+LEFT JOIN pending_tx p ON p.id = x.pending_id;

@@ -13,9 +13,18 @@ from sqlalchemy import Connection, Engine, text
 from tracer.casework import Ids, Judged, Prepared
 from tracer.chain import Marks, Policy, advance_marks
 from tracer.notices import Notice
+from tracer.pending import Kept, Observed, Sighting
 from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
 from tracer.store.chains import ChainHandle, add_asset, register_chain
 from tracer.store.connection import open_writer, owned
+from tracer.store.liferows import (
+    alarmed,
+    came_back,
+    insert_changes,
+    insert_pending,
+    insert_pending_alerts,
+    left_chain,
+)
 from tracer.store.rows import insert_many
 from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
 from tracer.types import Asset, BlockRef, Hash, Holder
@@ -188,6 +197,7 @@ class Store:
                 insert_traces(self, chain, busy)
                 for block in busy:
                     insert_judged(self, chain, block.block_id, block.verdicts, block.notices, now)
+            insert_changes(self.connection, chain, [change for b in blocks for change in b.changes], now)
             last = blocks[-1]
             self._move_cursor(chain, last.block_id, last.marks)
 
@@ -240,8 +250,10 @@ class Store:
             # no tags: those of the node speak of the branch that it is on, which is not this one
             marks = advance_marks(Marks(*state), fork.height, policy, {})
             self._move_cursor(chain, row[0], marks)
+            insert_changes(self.connection, chain, left_chain(self.connection, blocks), now)
             judged = rejudge(self._legs_served(blocks), marks)
             insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
+            insert_changes(self.connection, chain, judged.changes, now)
         return judged
 
     def _set_canonical(self, blocks: Sequence[int], canonical: bool) -> None:
@@ -281,9 +293,11 @@ class Store:
             blocks = [int(row[0]) for row in rows if row is not None]
             assert len(blocks) == len(refs), "only stored blocks can be reconnected"
             self._set_canonical(blocks, True)
+            insert_changes(self.connection, chain, came_back(self.connection, blocks), now)
             self._move_cursor(chain, blocks[-1], marks)
             judged = rejudge(self._legs_served(blocks), marks)
             insert_judged(self, chain, blocks[-1], judged.verdicts, judged.notices, now)
+            insert_changes(self.connection, chain, judged.changes, now)
         return judged
 
     def note(self, chain: ChainHandle, judged: Judged, marks: Marks, tip: BlockRef, now: int) -> None:
@@ -293,6 +307,20 @@ class Store:
             assert row is not None, f"{chain.caip2} is followed from {tip.height}"
             self._move_cursor(chain, row[0], marks)
             insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
+            insert_changes(self.connection, chain, judged.changes, now)
+
+    def note_pending(
+        self, chain: ChainHandle, new: Iterable[Sighting], observe: Callable[[Kept], Observed], now: int
+    ) -> Observed:
+        """Store what a mempool says, in one transaction: new transactions, and what `observe` makes of them."""
+        with self.connection.begin():
+            tip = self._one("SELECT tip_id FROM follower WHERE chain_id = :c", c=chain.id)
+            assert tip is not None, "a mempool is watched beside a chain that is followed"
+            rows = {one.txid: insert_pending(self, chain, one, now) for one in new}
+            observed = observe(Kept(rows, lambda txid: alarmed(self.connection, chain, txid), tip[0]))
+            insert_changes(self.connection, chain, observed.changes, now)
+            insert_pending_alerts(self.connection, chain, observed.notices, now)
+        return observed
 
     def alert(self, chain: ChainHandle, notice: Notice, now: int) -> None:
         """Store an alert about a node or the daemon."""

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from tracer.store.columns import Amount
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -16,3 +18,62 @@ def upgrade() -> None:
     op.add_column("movement", sa.Column("lane", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("policy", sa.Column("tiers", sa.String(), nullable=False, server_default="[]"))
     op.add_column("follower", sa.Column("peak_height", sa.BigInteger(), nullable=False, server_default="-1"))
+    op.create_table(
+        "pending_tx",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("txid", sa.LargeBinary(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("first_seen", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("spends", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_pending_tx_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_tx")),
+    )
+    op.create_index("uq_pending_tx_txid_chain_id", "pending_tx", ["txid", "chain_id"], unique=True)
+    op.create_table(
+        "pending_move",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("pending_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Integer(), nullable=False),
+        sa.Column("idx", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("amount", Amount(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=True),
+        sa.Column("target_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["pending_id"], ["pending_tx.id"], name=op.f("fk_pending_move_pending_id")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_pending_move_asset_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["holder.id"], name=op.f("fk_pending_move_source_id")),
+        sa.ForeignKeyConstraint(["target_id"], ["holder.id"], name=op.f("fk_pending_move_target_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_move")),
+    )
+    op.create_index("uq_pending_move_identity", "pending_move", ["pending_id", "kind", "idx"], unique=True)
+    op.create_index("ix_pending_move_source_id", "pending_move", ["source_id"], unique=False)
+    op.create_index("ix_pending_move_target_id", "pending_move", ["target_id"], unique=False)
+    op.create_table(
+        "transfer_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Integer(), nullable=False),
+        sa.Column("tx_id", sa.Integer(), nullable=True),
+        sa.Column("pending_id", sa.Integer(), nullable=True),
+        sa.Column("block_id", sa.Integer(), nullable=True),
+        sa.Column("policy_id", sa.Integer(), nullable=True),
+        sa.Column("other", sa.LargeBinary(), nullable=True),
+        sa.Column("shared", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_transfer_event_chain_id")),
+        sa.ForeignKeyConstraint(["tx_id"], ["tx.id"], name=op.f("fk_transfer_event_tx_id")),
+        sa.ForeignKeyConstraint(["pending_id"], ["pending_tx.id"], name=op.f("fk_transfer_event_pending_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_transfer_event_block_id")),
+        sa.ForeignKeyConstraint(["policy_id"], ["policy.id"], name=op.f("fk_transfer_event_policy_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer_event")),
+    )
+    for name, columns, where in (
+        ("tx_id", ["tx_id"], "tx_id IS NOT NULL"),
+        ("pending_id", ["pending_id"], "pending_id IS NOT NULL"),
+        ("loose", ["chain_id", "state"], "state IN (0, 7)"),
+    ):
+        op.create_index(f"ix_transfer_event_{name}", "transfer_event", columns, sqlite_where=sa.text(where))
+    op.execute("ALTER TABLE alert ADD COLUMN pending_id INTEGER REFERENCES pending_tx (id)")
+    op.create_index("ix_alert_pending_id", "alert", ["pending_id"], sqlite_where=sa.text("pending_id IS NOT NULL"))

@@ -1,0 +1,156 @@
+"""What an unconfirmed transaction would do to the cases of its chain, by the rules that blocks are judged by. Pure.
+
+Nothing is changed: the rules run on copies of what a few transactions touch.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from tracer.book import Book
+from tracer.casework import Casework, Ids
+from tracer.chain import NO_MARKS
+from tracer.life import Change, Life, Lives, Observation, Seen
+from tracer.matching import LegState
+from tracer.notices import Notice
+from tracer.types import BlockFacts, BlockRef, Hash, Holder, Movement, Outpoint, TxFacts
+
+NO_BLOCK = BlockRef(-1, Hash(bytes(32)), Hash(bytes(32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An unconfirmed transaction as a mempool has it: its bytes, and what it would move.
+
+    spends: in words, what no other transaction can spend beside it. source: who said so. after: other unconfirmed
+    transactions that must be mined before it.
+    """
+
+    txid: Hash
+    raw: bytes
+    moves: tuple[Movement, ...]
+    spends: tuple[str, ...]
+    source: str
+    after: tuple[Hash, ...] = ()
+
+    @property
+    def facts(self) -> TxFacts:
+        """The transaction as a block would show it, its place aside."""
+        return TxFacts(0, self.txid, self.raw, self.moves)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a look at a mempool changes: events, and alerts with the row of the transaction that they are about."""
+
+    changes: list[Change]
+    notices: list[tuple[int, Notice]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store has of a mempool's transactions: the rows of new ones, and the number of our newest block.
+
+    told: whether a debit outside a leg was told of a transaction before.
+    """
+
+    rows: Mapping[Hash, int]
+    told: Callable[[Hash], bool]
+    tip: int
+
+
+def observe_pool(
+    casework: Casework,
+    held: Mapping[Hash, Sighting],
+    new: Iterable[Hash],
+    fates: Mapping[Hash, Observation],
+    kept: Kept,
+    now: int,
+) -> Observed:
+    """Take in what a mempool says: which transactions it holds, which of them are new, what became of others.
+
+    A debit outside every leg is told of once per transaction.
+    """
+    observed = Observed([], [])
+    for txid in new:
+        life = casework.lives.open.get(txid) or Life(txid)
+        life.pending_id = kept.rows[txid]
+        changes = casework.lives.observe(life, Seen(kept.tip))
+        observed.changes.extend(changes)
+        if changes and not kept.told(txid):
+            line = [one.facts for one in line_of(held[txid], held)]
+            observed.notices.extend((kept.rows[txid], notice) for notice in judge_pending(casework, line, now))
+    for txid, what in fates.items():
+        if txid in casework.lives.open:
+            observed.changes.extend(casework.lives.observe(casework.lives.open[txid], what))
+    return observed
+
+
+def line_of(one: Sighting, held: Mapping[Hash, Sighting]) -> list[Sighting]:
+    """A transaction behind all that must be mined before it, as far as the mempool holds them."""
+    line: dict[Hash, Sighting] = {}
+    todo = [one]
+    while todo:
+        here = todo[-1]
+        before = [held[txid] for txid in here.after if txid in held and txid not in line and held[txid] not in todo]
+        todo += before
+        if not before:
+            line.setdefault(todo.pop().txid, here)
+    return list(line.values())
+
+
+def judge_pending(casework: Casework, txs: Sequence[TxFacts], time: int) -> list[Notice]:
+    """Say which debits of the last of some unconfirmed transactions lie outside every leg: one alert per case.
+
+    txs: the transactions that go before it (its unconfirmed ancestors), then itself. time: taken for that of the next
+    block, if that is not before the newest block.
+    """
+    shadow = dry(casework, txs)
+    facts = BlockFacts(NO_BLOCK, max(time, casework.clock), None, tuple(txs))
+    done = shadow.connect(facts, NO_MARKS, {})
+    [number] = [kept.id for kept in done.txs if kept.txid == txs[-1].txid] or [0]
+    told: dict[int | None, list[Notice]] = {}
+    for notice in done.notices:
+        if notice.rule == "LEG-1" and notice.tx_id == number:
+            told.setdefault(notice.case_id, []).append(notice)
+    return [
+        replace(notices[0], message=f"unconfirmed: {'; '.join(one.message for one in notices)}", tx_id=None)
+        for notices in told.values()
+    ]
+
+
+def dry(casework: Casework, txs: Iterable[TxFacts]) -> Casework:
+    """Copy as much of the casework as some transactions can change; traces and other transfers are left out."""
+    moves = [move for tx in txs for move in tx.movements]
+    points = {move.spends for move in moves if move.spends is not None}
+    targets = {move.target for move in moves if move.target is not None}
+    return replace(
+        casework,
+        ids=Ids(count(1), count(1), count(1)),
+        books={case_id: dry_book(book, points, targets) for case_id, book in casework.books.items()},
+        traces={},
+        coins={point: casework.coins[point] for point in points if point in casework.coins},
+        lives=Lives(),
+    )
+
+
+def dry_book(book: Book, points: set[Outpoint], targets: set[Holder]) -> Book:
+    """Copy a book with the coins that may be spent and the legs that may be served."""
+    legs = [
+        LegState(leg.plan, list(leg.arrivals), leg.fees, leg.voided)
+        for target in targets
+        for leg in book.legs_to.get(target, ())
+    ]
+    return Book(
+        book.case_id,
+        book.ref,
+        book.seizure,
+        legs,
+        book.attestations,
+        book.opened,
+        {point for point in points if point in book.coins},
+        dict(book.held),
+        {asset: replace(total) for asset, total in book.totals.items()},
+        dict(book.judged),
+        missing=book.missing,
+    )
