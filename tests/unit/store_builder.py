@@ -22,6 +22,7 @@ from tracer.types import (
     BlockFacts,
     BlockRef,
     ChainId,
+    Checked,
     Hash,
     Holder,
     Kind,
@@ -99,12 +100,13 @@ class Play:
         branch: str = "",
         balances: dict[tuple[int, Holder, AssetId], int] | None = None,
         assets: tuple[Asset, ...] = (),
+        checked: Checked = Checked.REPORTED,
     ) -> BlockRef:
         """Append a block; `branch` tells rival blocks of one height apart."""
         height = self.tip.height + 1
         ref = BlockRef(height, block_hash(f"{self.handle.caip2} {height}{branch}"), self.tip.hash)
         placed = tuple(replace(tx, position=place + 1) for place, tx in enumerate(txs))
-        facts = BlockFacts(ref, self.time(height), b"header of " + ref.hash, placed, (), assets)
+        facts = BlockFacts(ref, self.time(height), b"header of " + ref.hash, placed, (), assets, checked=checked)
         tags = {"safe": max(0, height - 2), "finalized": max(0, height - 4)}
         self.marks = advance_marks(self.marks, height, self.policy, tags)
         prepared = self.casework.connect(facts, self.marks, balances or {})

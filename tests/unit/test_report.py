@@ -433,5 +433,6 @@ def test_a_chain_scanned_to_another_block_than_its_tip_is_not_shown() -> None:
         "chain": "c", "covered_from": 1, "covered_to": 9, "covered_hash": "aa", "tip_height": 9, "tip_hash": "bb",
         "node_state": "in step", "node_message": "", "node_height": 9, "checked": "read",
     }  # fmt: skip
-    assert standing(chain).verdict == "NOT_SHOWN"
-    assert standing(chain | {"covered_hash": "bb"}).verdict == "SHOWN"
+    spans = [{"from_height": 1, "to_height": 9, "checked": "whole"}]
+    assert standing(chain, spans).verdict == "NOT_SHOWN"
+    assert standing(chain | {"covered_hash": "bb"}, spans).verdict == "SHOWN"

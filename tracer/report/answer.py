@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracer import __version__
+from tracer.report.spans import said_of, span_fault
 from tracer.types import Lane
 from tracer.units import format_units
 
@@ -118,16 +119,18 @@ def as_of(chain: Row) -> Row:
     }
 
 
-def standing(chain: Row, begin: int | None = None, gaps: Sequence[str] = ()) -> Check:
+def standing(chain: Row, spans: Sequence[Row], begin: int | None = None, gaps: Sequence[str] = ()) -> Check:
     """Check whether a chain's rows reach from `begin` to the tip, and its node stands behind them.
 
-    begin: the first height that matters; None: wherever following began. gaps: what could not be observed there.
+    spans: what was read for the watches that are followed live, in order. begin: the first height that matters; None:
+    wherever following began. gaps: what could not be observed there.
     """
     name, first, last = chain["chain"], chain["covered_from"], chain["covered_to"]
     if chain["tip_height"] is None:
         return Check("COVERAGE", name, NOT_SHOWN, "following has not begun: run `tracerd sync`")
-    if begin is not None and first > max(begin, 1):  # the genesis block moves nothing and is not scanned
-        return Check("COVERAGE", name, NOT_SHOWN, f"blocks {begin} to {first - 1} were not scanned")
+    fault = span_fault(spans, first if begin is None else begin)
+    if fault is not None:
+        return Check("COVERAGE", name, NOT_SHOWN, fault)
     if (last, chain["covered_hash"]) != (chain["tip_height"], chain["tip_hash"]):
         return Check("COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}")
     if chain["node_state"] is None:
@@ -137,7 +140,7 @@ def standing(chain: Row, begin: int | None = None, gaps: Sequence[str] = ()) -> 
     ahead = (chain["node_height"] or 0) - chain["tip_height"]
     if ahead > JUST_MINED:
         return Check("COVERAGE", name, NOT_SHOWN, f"{ahead} blocks not yet followed")
-    return Check("COVERAGE", name, SHOWN, "; ".join([f"blocks {first} to {last}: {chain['checked']}", *gaps]))
+    return Check("COVERAGE", name, SHOWN, "; ".join([said_of(spans), *gaps]))
 
 
 def overdue(chain: Row, now: int, patience_s: int) -> Check:

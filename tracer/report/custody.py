@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from tracer.chain import Marks, marks_for
 from tracer.custody.judge import judge_leg
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
-from tracer.report.places import NothingThere, begin, case_chains, gap, last_config, left_unobserved, unobserved
+from tracer.report.places import (
+    NothingThere,
+    begin,
+    case_chains,
+    gap,
+    last_config,
+    left_unobserved,
+    live_spans,
+    unobserved,
+)
 from tracer.report.recount import TERMS, Recount, recount
 from tracer.store.chains import stored_policy
 from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
@@ -28,7 +37,7 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
     for chain in chains:
         if chain["tip_height"] is None and chain["node_state"] == "idle":
             continue  # no case names it: there is nothing to follow
-        answer.checks.append(standing(chain, None, gaps[chain["chain"]]))
+        answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), None, gaps[chain["chain"]]))
         if now is not None:
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]

@@ -43,8 +43,14 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
     for chain in chains:
         heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]
         first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
-        answer.checks.append(standing(chain, first, gaps[chain["chain"]]))
+        answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), first, gaps[chain["chain"]]))
     return answer
+
+
+def live_spans(reader: Reader, chain: str) -> list[Row]:
+    """What was read of a chain for the watches that are followed live."""
+    sql = "SELECT * FROM v_coverage WHERE chain = :chain AND watch_set = 'all' ORDER BY from_height"
+    return reader.rows(sql, chain=chain)
 
 
 def left_unobserved(reader: Reader, answer: Answer, chains: list[str]) -> dict[str, list[str]]:

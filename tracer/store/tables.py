@@ -276,7 +276,10 @@ class TraceCoinRow(SQLModel, table=True):
 
 
 class CoverageRow(SQLModel, table=True):
-    """Which heights were scanned for a chain's watched holders, up to which block, and what was checked."""
+    """A span of heights that was read for a set of watches, its last block, and how far all of it was checked.
+
+    watch_set: `all` for what is followed live, `late:ID` for what a back-fill read. checked: reported, header, whole.
+    """
 
     __tablename__ = "coverage"
     id: int | None = Field(default=None, primary_key=True)

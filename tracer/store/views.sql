@@ -54,10 +54,10 @@
 -- confirmed_height  at and below it blocks are confirmed; -1: none
 -- final_height    at and below it blocks are final; -1: none
 -- final_hash      hash of the block there; null: none
--- covered_from    first height that was scanned for the watched holders
--- covered_to      last height that was scanned
--- covered_hash    hash of the last block that was scanned, hex
--- checked         how far the scanned facts were checked
+-- covered_from    first height that was read for the watches that are followed live (v_coverage has the late ones)
+-- covered_to      last height that was read
+-- covered_hash    hash of the last block that was read, hex
+-- checked         how far the blocks read were checked at least: reported, header, whole (v_coverage has it by span)
 -- anchor          who vouches for the block hashes
 -- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
@@ -69,8 +69,9 @@ SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS 
     t.height AS tip_height, nullif(lower(hex(t.hash)), '') AS tip_hash, t.time AS tip_time,
     strftime('%Y-%m-%dT%H:%M:%SZ', t.time, 'unixepoch') AS tip_time_utc,
     f.confirmed_height, f.final_height, nullif(lower(hex(fb.hash)), '') AS final_hash,
-    v.from_height AS covered_from, v.to_height AS covered_to,
-    nullif(lower(hex(v.end_hash)), '') AS covered_hash, v.checked,
+    g.from_height AS covered_from, g.to_height AS covered_to,
+    nullif(lower(hex(v.end_hash)), '') AS covered_hash,
+    CASE g.weakest WHEN 0 THEN 'reported' WHEN 1 THEN 'header' WHEN 2 THEN 'whole' END AS checked,
     'single-node' AS anchor,
     s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
     s.message AS node_message
@@ -78,8 +79,24 @@ FROM chain c
 LEFT JOIN follower f ON f.chain_id = c.id
 LEFT JOIN block t ON t.id = f.tip_id
 LEFT JOIN block fb ON fb.id = f.final_id
-LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all'
+LEFT JOIN (
+    SELECT chain_id, min(from_height) AS from_height, max(to_height) AS to_height,
+        min(CASE checked WHEN 'whole' THEN 2 WHEN 'header' THEN 1 ELSE 0 END) AS weakest
+    FROM coverage WHERE watch_set = 'all' GROUP BY chain_id
+) g ON g.chain_id = c.id
+LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all' AND v.to_height = g.to_height
 LEFT JOIN follower_status s ON s.chain_id = c.id;
+
+-- Which heights were read for which watches: one row per span of blocks that were checked alike.
+--
+-- watch_set       all: the watches that are followed live, each from its birth on; late:N: those of back-fill N
+-- from_height     first height of the span
+-- to_height       last height; one less than the first where nothing was read yet
+-- end_hash        hash of the last block, hex
+-- checked         reported: as the node told; header: what was found is checked, what is left out is not; whole: all of it
+CREATE VIEW v_coverage AS
+SELECT c.name AS chain, v.watch_set, v.from_height, v.to_height, lower(hex(v.end_hash)) AS end_hash, v.checked
+FROM coverage v JOIN chain c ON c.id = v.chain_id;
 
 -- What could not be observed on each chain: movements of that kind may be missing from every other view.
 --

@@ -26,11 +26,11 @@ from tracer.store.liferows import (
     left_chain,
 )
 from tracer.store.rows import insert_many
+from tracer.store.spans import ALL, cut_spans, extend_spans, open_span
 from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
-from tracer.types import Asset, BlockRef, Hash, Holder
+from tracer.types import Asset, BlockRef, Checked, Hash, Holder
 
 HOLDER_CACHE = 200_000
-CHECKED = "scanned as the node reported it"
 
 Served = Mapping[tuple[int, int], Sequence[Hash]]
 """Legs (case, leg) that blocks had served, with the hashes of those blocks."""
@@ -160,15 +160,7 @@ class Store:
                 b=block_id,
                 h=anchor.height,
             )
-            self._run(
-                "INSERT INTO coverage (chain_id, watch_set, from_height, to_height, end_hash, checked)"
-                " VALUES (:c, 'all', :f, :t, :e, :k)",
-                c=chain.id,
-                f=anchor.height + 1,
-                t=anchor.height,
-                e=anchor.hash,
-                k=CHECKED,
-            )
+            open_span(self.connection, chain.id, ALL, anchor.height, anchor.hash)
 
     def _blocks(self, rows: Iterable[Sequence[object]]) -> None:
         insert_many(self.connection, Block, "id chain_id height hash parent time header canonical checked", rows)
@@ -198,6 +190,8 @@ class Store:
                 for block in busy:
                     insert_judged(self, chain, block.block_id, block.verdicts, block.notices, now)
             insert_changes(self.connection, chain, [change for b in blocks for change in b.changes], now)
+            read = [(b.facts.ref.height, b.facts.ref.hash, b.facts.checked) for b in blocks]
+            extend_spans(self.connection, chain.id, ALL, read)
             last = blocks[-1]
             self._move_cursor(chain, last.block_id, last.marks)
 
@@ -211,12 +205,6 @@ class Store:
             confirmed=marks.confirmed,
             final=marks.final,
             peak=marks.peak,
-            c=chain.id,
-        )
-        self._run(
-            "UPDATE coverage SET to_height = (SELECT height FROM block WHERE id = :tip),"
-            " end_hash = (SELECT hash FROM block WHERE id = :tip) WHERE chain_id = :c AND watch_set = 'all'",
-            tip=tip_id,
             c=chain.id,
         )
 
@@ -249,6 +237,7 @@ class Store:
             assert state is not None
             # no tags: those of the node speak of the branch that it is on, which is not this one
             marks = advance_marks(Marks(*state), fork.height, policy, {})
+            cut_spans(self.connection, chain.id, fork.height, fork.hash)
             self._move_cursor(chain, row[0], marks)
             insert_changes(self.connection, chain, left_chain(self.connection, blocks), now)
             judged = rejudge(self._legs_served(blocks), marks)
@@ -287,13 +276,15 @@ class Store:
     ) -> Judged:
         """Put stored blocks, lowest first, back on the canonical chain in one transaction: their rows are there."""
         with self.connection.begin():
-            rows = [
-                self._one("SELECT id FROM block WHERE chain_id = :c AND hash = :h", c=chain.id, h=r.hash) for r in refs
-            ]
-            blocks = [int(row[0]) for row in rows if row is not None]
-            assert len(blocks) == len(refs), "only stored blocks can be reconnected"
+            find = "SELECT id, height, hash, checked FROM block WHERE chain_id = :c AND hash = :h"
+            found = [self._one(find, c=chain.id, h=ref.hash) for ref in refs]
+            rows = [row for row in found if row is not None]
+            assert len(rows) == len(refs), "only stored blocks can be reconnected"
+            blocks = [int(row[0]) for row in rows]
             self._set_canonical(blocks, True)
             insert_changes(self.connection, chain, came_back(self.connection, blocks), now)
+            read = [(int(height), Hash(bytes(block)), Checked(checked)) for _, height, block, checked in rows]
+            extend_spans(self.connection, chain.id, ALL, read)
             self._move_cursor(chain, blocks[-1], marks)
             judged = rejudge(self._legs_served(blocks), marks)
             insert_judged(self, chain, blocks[-1], judged.verdicts, judged.notices, now)

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("block", sa.Column("checked", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("tx", sa.Column("proof", sa.LargeBinary(), nullable=True))
     op.add_column("movement", sa.Column("lane", sa.Integer(), nullable=False, server_default="1"))
+    op.execute("UPDATE coverage SET checked = 'reported'")
     op.add_column("policy", sa.Column("tiers", sa.String(), nullable=False, server_default="[]"))
     op.add_column("follower", sa.Column("peak_height", sa.BigInteger(), nullable=False, server_default="-1"))
     op.create_table(
