@@ -119,10 +119,14 @@ class Marks:
 NO_MARKS = Marks(-1, -1)
 
 
-def advance_marks(old: Marks, tip: int, policy: Policy, tags: dict[str, int | None]) -> Marks:
+def advance_marks(
+    old: Marks, tip: int, policy: Policy, tags: dict[str, int | None], vouched: int | None = None
+) -> Marks:
     """Work out the marks at a new tip.
 
     tags: the node's own heights for `safe` and `finalized`; missing or None leaves such a mark where it was.
+    vouched: the highest height for whose block enough sources vouch; nothing above it becomes final. None: the one
+    node that is followed is enough.
     Final never moves back; confirmed may, when the tip does.
     """
 
@@ -132,7 +136,8 @@ def advance_marks(old: Marks, tip: int, policy: Policy, tags: dict[str, int | No
         tagged = tags.get(rule)
         return min(before if tagged is None else tagged, tip)
 
-    final = max(old.final, height(policy.final, old.final), -1)
+    due = height(policy.final, old.final)
+    final = max(old.final, due if vouched is None else min(due, vouched), -1)
     confirmed = max(height(policy.confirmed, old.confirmed), final, -1)
     return Marks(confirmed, final, tip, max(old.peak, tip))
 

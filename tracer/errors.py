@@ -81,6 +81,12 @@ class FinalityBroken(Alarm):
     fix = "Compare the node with a second one; this chain stays halted until an operator has settled it."
 
 
+class StillHalted(Alarm):
+    """The chain halted before, and nobody has settled why: it was told then, and nothing is asked of a node."""
+
+    fix = "Settle it as `tracerd settle --help` says; until then this chain is not followed."
+
+
 class BlockRefused(Alarm):
     """A block does not stand up to its own header, or its header to the chain's rules: it is kept, and not followed.
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from tracer.errors import BadConfig
 from watchers import families
-from watchers.family import ChainConfig, FilePath, Follow, anchored
+from watchers.family import ChainConfig, FilePath, Follow, anchored, place_of
 from watchers.strict import (
     Fault,
     Table,
@@ -26,6 +26,7 @@ from watchers.strict import (
     Unreadable,
     key_text,
     keys,
+    keys_inside,
     one_line,
     read,
     show,
@@ -111,9 +112,11 @@ def config_hash(config: Config) -> bytes:
     """
     chains: dict[str, object] = {}
     for name, chain in config.chain.items():
-        url = urlsplit(chain.rpc_url)
-        node = f"{url.scheme}://{url.hostname}:{url.port or ''}"
-        chains[name] = {**chain.model_dump(mode="json", exclude=_NO_ANSWER), "rpc_url": node}
+        chains[name] = {
+            **chain.model_dump(mode="json", exclude={*_NO_ANSWER, "source"}),
+            "rpc_url": place_of(chain.rpc_url),
+            "source": [{"name": source.name, "rpc_url": place_of(source.rpc_url)} for source in chain.source],
+        }
     text = json.dumps({"chain": chains}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 
@@ -175,7 +178,8 @@ class _Layers:
                 )
             parts = tuple(key.strip().split("."))
             where = f"--set {key.strip()}"
-            if parts[-1] == "password" or (parts[-1] in ("url", *_URLS) and _carries_password(value)):
+            secret = parts[-1] == "password" or (parts[-1] == "source" and "password" in value.replace("password_", ""))
+            if secret or (parts[-1] in ("url", "source", *_URLS) and _carries_password(value)):
                 raise BadConfig(
                     f"{'.'.join(parts)}: a password may not stand on the command line, for all to read",
                     "Give it by the environment or a `password_file`. Nothing was written.",
@@ -200,12 +204,13 @@ class _Layers:
         """Refuse a password written in the file: it would be copied, committed and shown with it."""
         chains, store = self.table.get("chain"), self.table.get("store")
         for name, chain in chains.items() if isinstance(chains, Mapping) else ():
-            for key in ("password", *_URLS) if isinstance(chain, Mapping) else ():
-                value = chain.get(key)
-                if value is not None and (key == "password" or _carries_password(value)):
-                    raise _password_in_file("chain", name, key)
+            for at, table in _nodes(chain):
+                for key in ("password", *_URLS):
+                    value = table.get(key)
+                    if value is not None and (key == "password" or _carries_password(value)):
+                        raise _password_in_file(("chain", name, *at, key))
         if isinstance(store, Mapping) and _carries_password(store.get("url")):
-            raise _password_in_file("store", "url")
+            raise _password_in_file(("store", "url"))
 
     def bad(self, fault: Fault) -> BadConfig:
         origin = next((text for path, text in self.origins.items() if fault.path[: len(path)] == path), None)
@@ -250,9 +255,37 @@ def _chain(name: str, table: object, base: Path) -> ChainConfig:
         raise Unreadable(Fault((*at, "family"), text, "Add this key." if got else None))
     settings: type[ChainConfig] = families.family(given).settings
     try:
-        return read(settings, _with_secret(table, keys(settings), base), base=base).named(name)
+        return read(settings, _with_secrets(table, settings, base), base=base).named(name)
     except Unreadable as error:
         raise Unreadable(Fault((*at, *error.fault.path), error.fault.text, error.fault.fix)) from error
+
+
+def _nodes(chain: object) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, object]]]:
+    """The tables of a chain that name a node: its own, and its sources, each with where it stands."""
+    if not isinstance(chain, Mapping):
+        return
+    yield (), chain
+    sources = chain.get("source")
+    for place, source in enumerate(sources if isinstance(sources, Sequence) else ()):
+        if isinstance(source, Mapping):
+            yield ("source", place), source
+
+
+def _with_secrets(table: Mapping[str, object], settings: type[ChainConfig], base: Path) -> Mapping[str, object]:
+    """Read the `password_file` of a chain and of each of its sources."""
+    table = _with_secret(table, keys(settings), base)
+    sources = table.get("source")
+    if not isinstance(sources, list):
+        return table
+    known = keys_inside(settings, "source")
+    whole: list[object] = []
+    for place, source in enumerate(sources):
+        try:
+            whole.append(_with_secret(source, known, base) if isinstance(source, Mapping) else source)
+        except Unreadable as error:
+            fault = error.fault
+            raise Unreadable(Fault(("source", place, *fault.path), fault.text, fault.fix)) from error
+    return {**table, "source": whole}
 
 
 def _with_secret(table: Mapping[str, object], known: Sequence[str], base: Path) -> Mapping[str, object]:
@@ -317,7 +350,9 @@ def _carries_password(url: object) -> bool:
         return False
 
 
-def _password_in_file(*key: str) -> Unreadable:
-    variable = PREFIX + "__".join(_plain(part).upper() for part in key)
-    fix = f"Take it out; give `password_file`, or the environment variable {variable}."
+def _password_in_file(key: tuple[str | int, ...]) -> Unreadable:
+    fix = "Take it out; give `password_file`"
+    if "source" not in key:
+        fix += f", or the environment variable {PREFIX}{'__'.join(_plain(str(part)).upper() for part in key)}"
+    fix += "."
     return Unreadable(Fault(key, "a password may not stand in the file", fix))

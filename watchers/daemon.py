@@ -23,7 +23,8 @@ from watchers.casefile import load_case
 from watchers.config import Config, config_hash
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
-from watchers.follow import Follower, Outcome
+from watchers.follow import Follower
+from watchers.standing import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
     node, scanner = families.build(chain)
     return Follower(
         chain,
-        node,
+        [node, *families.further(chain)],
         scanner,
         store,
         utxo=families.family(chain.family).utxo,
@@ -87,7 +88,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
                 return await _follow(followers, until_tip)
             finally:
                 for follower in followers:
-                    await follower.node.close()
+                    await follower.sources.close()
                 await alerts.close()
                 log.info("store=%s closed", path)
 

@@ -40,6 +40,11 @@ def build(chain: ChainConfig) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     return family(chain.family).build(chain)
 
 
+def further(chain: ChainConfig) -> list[Node[Any, Any]]:
+    """Make the further nodes (not yet opened) of a configured chain, in the configuration's order."""
+    return [family(chain.family).build(chain.at(source))[0] for source in chain.source]
+
+
 def parse_holder(chain: ChainConfig, text: str) -> Holder:
     """Read an address of this chain; raises ValueError or BadConfig with the reason."""
     return family(chain.family).parse_holder(chain, text)

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from tracer.chain import Policy, Tier
-from tracer.types import Asset, ChainId, Holder
+from tracer.types import Asset, ChainId, Hash, Holder
 from watchers.node import Node, Scanner
 from watchers.strict import Table, Text, Unfit, show
 from watchers.units import base_units
+
+PRIMARY = "primary"
+"""How the node of the `[chain.NAME]` table itself is named among its sources."""
 
 
 def anchored(text: str, base: Path) -> Path:
@@ -58,15 +61,44 @@ class PolicyTier(Table):
         return self
 
 
+def _node_url(url: object) -> object:
+    if not isinstance(url, str):
+        return url
+    if not is_url(url, ("http", "https")):
+        raise ValueError(f'expected a URL such as "http://127.0.0.1:8332", got {show(url)}')
+    return url
+
+
+NodeUrl = Annotated[str, BeforeValidator(_node_url)]
+
+
+def place_of(rpc_url: str) -> str:
+    """Where a node is: scheme, host and port alone, because a hosted node's path may be a key."""
+    url = urlsplit(rpc_url)
+    return f"{url.scheme}://{url.hostname}:{url.port or ''}"
+
+
+class SourceTable(Table):
+    """One `[[chain.NAME.source]]` table: a further node of the chain, asked which hashes it shows."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", description='a name such as "second" (letters, digits, . _ -)'
+    )
+    rpc_url: NodeUrl = Field(repr=False, description='the URL of the node, such as "http://127.0.0.1:8332"')
+
+
 class ChainConfig(Table, ABC):
     """One `[chain.NAME]` table: a node of one network, and what is asked of it.
 
+    source: further nodes. agree: how many of all must show a hash before it is final; None: all.
     confirmed, final: a number of confirmations (1 = in the tip) or a tag of the node. tiers: more for some amounts.
     deadline_s: for one answer of the node; behind_alert_s: how long a node may lag before an alert.
     """
 
     family: str = Field(description="the name of a chain family")
-    rpc_url: str = Field(repr=False, description='the URL of the node, such as "http://127.0.0.1:8332"')
+    rpc_url: NodeUrl = Field(repr=False, description='the URL of the node, such as "http://127.0.0.1:8332"')
+    source: tuple[SourceTable, ...] = Field(default=(), strict=False, description="a list of tables")
+    agree: int | None = Field(default=None, ge=1, description="a whole number >= 1")
     confirmed: int | str
     final: int | str
     tiers: tuple[PolicyTier, ...] = Field(default=(), alias="policy", strict=False, description="a list of tables")
@@ -138,12 +170,31 @@ class ChainConfig(Table, ABC):
                 raise Unfit("policy", f"a tier's `final` may be a number or {show(self.final)}, got {show(tier.final)}")
         return self
 
-    @field_validator("rpc_url")
-    @classmethod
-    def _is_url(cls, url: str) -> str:
-        if not is_url(url, ("http", "https")):
-            raise ValueError(f'expected a URL such as "http://127.0.0.1:8332", got {show(url)}')
-        return url
+    @property
+    def agreeing(self) -> int:
+        """How many of the nodes must show a block's hash before it is final; 1: the one that is followed is enough."""
+        return len(self.source) + 1 if self.agree is None else self.agree
+
+    @property
+    def pinned(self) -> Sequence[tuple[int, Hash]]:
+        """Heights and hashes for which the operator vouches."""
+        return ()
+
+    def at(self, source: SourceTable) -> Self:
+        """The same chain at a further node."""
+        return self.model_copy(update=source.model_dump(exclude={"name"}))
+
+    @model_validator(mode="after")
+    def _sources_differ(self) -> Self:
+        names = [PRIMARY, *(source.name for source in self.source)]
+        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if twice is not None:
+            why = "is the node of the chain's own table" if twice == PRIMARY else "is used twice"
+            raise Unfit("source", f"the name {show(twice)} {why}", "Give each source a name of its own.")
+        if self.agree is not None and self.agree > len(names):
+            most = f"expected a whole number from 1 to {len(names)}, the nodes there are, got {self.agree}"
+            raise Unfit("agree", most)
+        return self
 
 
 def is_url(url: str, schemes: Collection[str]) -> bool:

@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tracer.casework import Casework, Judged, Prepared
@@ -22,7 +21,7 @@ from tracer.chain import (
     anchor_height,
     next_step,
 )
-from tracer.errors import Alarm, FinalityBroken, NodeMissing, OperatorError, Retryable
+from tracer.errors import Alarm, BlockRefused, FinalityBroken, Inconsistent, NodeMissing, OperatorError, Retryable
 from tracer.notices import Notice
 from tracer.store import load
 from tracer.store.chains import ChainHandle
@@ -31,7 +30,10 @@ from tracer.taint.frontier import Limits
 from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
+from watchers.halts import Halts
 from watchers.node import Coin, Node, NodeView, Scanner
+from watchers.sources import Sources, named
+from watchers.standing import Outcome, Standing
 from watchers.wake import Wake, listening
 
 log = logging.getLogger(__name__)
@@ -44,31 +46,19 @@ BATCH_HITS = 4_000
 BATCH_S = 0.5
 """A catch-up commit happens at the first of these: blocks, stored transactions, seconds."""
 
-STATUS_S = 5.0
-"""How often an unchanged node is noted in the store."""
-
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How following ended: `in step`, `behind`, `unreachable`, `idle`, `halted` or `refused`, and why.
-
-    refused: only a person can put it right, and `error` says how.
-    """
-
-    state: str
-    message: str
-    error: OperatorError | None = None
-
-
 class Follower:
-    """Follows one chain; owns its node and scanner, and writes through the shared store."""
+    """Follows one chain; owns its nodes and scanner, and writes through the shared store.
+
+    node: the one of the sources that feeds it now.
+    """
 
     def __init__(
         self,
         config: ChainConfig,
-        node: Node[Any, Any],
+        nodes: Sequence[Node[Any, Any]],
         scanner: Scanner[Any, Any],
         store: Store,
         *,
@@ -76,12 +66,16 @@ class Follower:
         show: Callable[[Holder], str | None],
         tell: Callable[[str, Notice], None],
     ) -> None:
-        self.config, self.node, self.scanner, self.store = config, node, scanner, store
+        """nodes: the one of the chain's own table, then one for each of its sources."""
+        self.config, self.scanner, self.store = config, scanner, store
         self.utxo = utxo
-        self._tell = tell
         self._show = show
         self.handle: ChainHandle = self._register(Hash(b""))
         self.wake = Wake()
+        self.standing = Standing(config, store, self.handle, tell)
+        self.sources = Sources(config, named(config, nodes), store, self.handle, self.standing.alert)
+        self.halts = Halts(config, store, self.handle, self.sources, self.standing)
+        self.node = self.sources.feed.node
         self._turn = asyncio.Lock()
         self._give_way = 0
         self._stale = True
@@ -89,13 +83,10 @@ class Follower:
         self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
         self._tip: BlockRef | None = None
+        self._offered: BlockRef
         self._marks = NO_MARKS
-        self._behind_since: float | None = None
-        self._behind_told = False
         self._orphaned: set[Hash] = set()
         self._skipped: set[str] = set()
-        self._status: tuple[object, ...] = ()
-        self._status_at = 0.0
 
     def _register(self, genesis: Hash) -> ChainHandle:
         """Note the chain in the store; raises WrongNetwork. An empty genesis is one not seen yet."""
@@ -107,7 +98,7 @@ class Follower:
     async def run(self, until_tip: bool) -> Outcome:
         """Follow for ever, or until in step with the node; ends `halted` on an Alarm, `refused` on an OperatorError."""
         push = None if until_tip or self.node.push is None else self.node.push.listen
-        async with listening(push, self.wake):
+        async with listening(push, self.wake), self.sources.asked(until_tip):
             return await self._follow(until_tip)
 
     async def _follow(self, until_tip: bool) -> Outcome:
@@ -116,25 +107,27 @@ class Follower:
             pause = self.config.poll_s
             try:
                 async with self._turn:
-                    outcome = await self._turn_once()
+                    outcome = await self._turn_once(until_tip)
                 failures = 0
             except Retryable as error:
                 outcome = Outcome("unreachable", error.line())
                 pause = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1
                 self._stale = True
-                self._note_status(None, outcome)
+                self.standing.note(None, outcome)
                 log.warning("chain=%s state=unreachable %s", self.config.name, error.line())
                 if until_tip and failures > len(RETRY_S):
                     return outcome
+            except BlockRefused as error:
+                self._stale = True
+                outcome = self.halts.refuse(error)
+                if outcome is not None:
+                    return outcome
             except Alarm as error:
-                outcome = Outcome("halted", error.line())
-                self._end("CHAIN-1", outcome)
-                return outcome
+                self._stale = True
+                return self.halts.end(error)
             except OperatorError as error:
-                outcome = Outcome("refused", error.line(), error)
-                self._end("CHAIN-2", outcome)
-                return outcome
+                return self.standing.end("CHAIN-2", Outcome("refused", error.line(), error))
             if outcome is None:
                 await asyncio.sleep(0)
                 continue
@@ -153,54 +146,78 @@ class Follower:
         finally:
             self._give_way -= 1
 
-    async def _turn_once(self) -> Outcome | None:
+    async def _turn_once(self, until_tip: bool) -> Outcome | None:
         """Do one thing: connect, disconnect, or find that there is nothing to do (then say how we stand)."""
+        if self._stale:
+            self.halts.look_up()
+            self.node = self.sources.feed.node
+        genesis = await self.sources.open(self.sources.feed)
         if self._genesis is None:
-            genesis = await self.node.open()
             self.handle = self._register(genesis)
             self._genesis = genesis
         if self._stale:
             await self._load(self._genesis)
         if self._tip is None:
-            outcome = Outcome("idle", "no imported case names this chain")
-            self._note_status(None, outcome)
-            return outcome
+            idle = Outcome("idle", "no imported case names this chain")
+            self.standing.note(None, idle)
+            return idle
         view = await self.node.view(self._tip)
-        return await self._take_step(self._tip, view)
+        outcome = await self._take_step(self._tip, view)
+        if until_tip and outcome is not None and self.sources.several:
+            await self.sources.look_once()
+            self._move_marks(view)
+        if self.sources.refused is not None:
+            raise self.sources.refused
+        return outcome
 
     async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:
         step = next_step(tip, self._seen(view, tip), self._marks.final)
         if not isinstance(step, Behind):
-            self._behind_since, self._behind_told = None, False
+            self.standing.not_behind()
         match step:
             case Connect(block):
-                self._note_status(view.best, Outcome("following", ""))
-                if block.hash in self._orphaned:
-                    await self._reconnect(block, view)
-                elif view.best.height - tip.height > CATCH_UP_FROM:
-                    await self._catch_up(view)
-                else:
-                    await self._connect(block, view)
+                self.standing.note(view.best, Outcome("following", ""))
+                await self._append(block, view)
                 return None
             case Disconnect():
-                name = self.config.name
-                fork = await fork_point(self.node, view, self._ours, self._marks.final, tip.height, name)
-                self._disconnect(tip, fork)
+                self._disconnect(tip, await self._fork(tip, view))
                 return None
-            case Broken(block):
-                raise FinalityBroken(
-                    f"{self.config.name}: the node shows another block at height {block.height}, "
-                    f"where {block.hash.hex()} is final here"
-                )
+            case Broken():
+                raise await self.halts.finality_broken(self._marks.final, view.best)
             case Behind(best):
-                return self._behind(best)
+                return self.standing.behind(best, tip)
             case Wait():
                 self._move_marks(view)
-                outcome = Outcome("in step", f"at height {tip.height}")
+                outcome = self.halts.waiting() or Outcome("in step", f"at height {tip.height}")
                 if view.best.hash != tip.hash:
                     return None  # the node switched between our questions: ask again
-                self._note_status(view.best, outcome)
+                self.standing.note(view.best, outcome)
                 return outcome
+
+    async def _append(self, block: BlockRef, view: NodeView) -> None:
+        """Connect the block above our tip, and more of them where the node is far ahead."""
+        assert self._tip is not None
+        self._offered = block
+        try:
+            if block.hash in self._orphaned:
+                await self._reconnect(block, view)
+            elif view.best.height - self._tip.height > CATCH_UP_FROM:
+                await self._catch_up(view)
+            else:
+                await self._connect(block, view)
+        except Inconsistent as error:
+            height = self._tip.height + 1
+            named = self._offered.hash if self._offered.height == height else b""
+            raise BlockRefused(str(error), height=height, block=named) from error
+        self.halts.connected(self._tip)
+
+    async def _fork(self, tip: BlockRef, view: NodeView) -> BlockRef:
+        """Find where the node's chain leaves ours; raises FinalityBroken if that is below our final block."""
+        final = self._marks.final
+        try:
+            return await fork_point(self.node, view, self._ours, final, tip.height, self.config.name)
+        except FinalityBroken as error:
+            raise await self.halts.finality_broken(final, view.best) from error
 
     def _ours(self, height: int) -> BlockRef:
         """Our own block at a height between the first and the tip."""
@@ -227,6 +244,8 @@ class Follower:
         with self.store.connection.begin():
             self._reload()
             self._orphaned = load.orphaned_hashes(self.store, self.handle)
+            self.sources.hold_pins_of_store()
+            self.sources.reload()
             self.scanner.watch(load.watched_holders(self.store, self.handle))
         self._stale = False
 
@@ -287,11 +306,13 @@ class Follower:
 
     async def _prepare(self, ref: BlockRef, raw: object, view: NodeView) -> Prepared:
         """Scan a block and let the casework advance over it; the state in memory runs ahead of the store."""
+        self._offered = ref
+        self.sources.hold_pin(ref)
         draft = self.scanner.scan(raw)
         facts = self.scanner.complete(draft, await self.node.answer(draft))
         self._note_skipped(facts.skipped, ref)
         balances = await self._opening_balances(ref)
-        self._marks = advance_marks(self._marks, ref.height, self.config.policy, tags(view))
+        self._marks = self._advanced(ref.height, view)
         prepared = self._casework.connect(facts, self._marks, balances)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
         self.scanner.forget(prepared.removed)
@@ -304,7 +325,7 @@ class Follower:
             if reason in self._skipped:
                 continue
             if self.store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
-                self._tell(self.config.name, Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}"))
+                self.standing.tell([Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")])
             self._skipped.add(reason)
 
     async def _opening_balances(self, ref: BlockRef) -> Mapping[tuple[int, Holder, AssetId], int]:
@@ -322,7 +343,7 @@ class Follower:
         with self._reloading():
             self.store.connect(self.handle, blocks, int(time.time()))
         for block in blocks:
-            self._tell_all(block.notices)
+            self.standing.tell(block.notices)
         if len(blocks) > 1:
             log.info(
                 "chain=%s connected blocks=%d to height=%d", self.config.name, len(blocks), blocks[-1].facts.ref.height
@@ -345,6 +366,7 @@ class Follower:
             judged = self.store.disconnect(self.handle, fork, self.config.policy, rejudge, int(time.time()))
             with self.store.connection.begin():
                 self._orphaned = load.orphaned_hashes(self.store, self.handle)
+        self.sources.rolled_back(fork.height + 1)
         log.info(
             "chain=%s disconnected blocks=%d height=%d hash=%s to height=%d",
             self.config.name,
@@ -353,7 +375,7 @@ class Follower:
             tip.hash.hex(),
             fork.height,
         )
-        self._tell_all(judged.notices)
+        self.standing.tell(judged.notices)
 
     async def _reconnect(self, first: BlockRef, view: NodeView) -> None:
         """Put blocks back that were disconnected before: the chain returned to a branch that is stored."""
@@ -363,7 +385,9 @@ class Follower:
             return self._casework.judge_again(marks, served)
 
         refs = await stored_run(self.node, first, view.best.height, self._orphaned, BATCH_BLOCKS)
-        marks = advance_marks(self._marks, refs[-1].height, self.config.policy, tags(view))
+        for ref in refs:
+            self.sources.hold_pin(ref)
+        marks = self._advanced(refs[-1].height, view)
         with self._reloading():
             judged = self.store.reconnect(self.handle, refs, marks, rejudge, int(time.time()))
         self._orphaned.difference_update(ref.hash for ref in refs)
@@ -375,7 +399,7 @@ class Follower:
             last.height,
             last.hash.hex(),
         )
-        self._tell_all(judged.notices)
+        self.standing.tell(judged.notices)
 
     @contextlib.contextmanager
     def _reloading(self) -> Iterator[None]:
@@ -387,45 +411,20 @@ class Follower:
             self.store.rolled_back()
             raise
 
-    def _tell_all(self, notices: Iterable[Notice]) -> None:
-        for notice in notices:
-            self._tell(self.config.name, notice)
+    def _advanced(self, height: int, view: NodeView) -> Marks:
+        """The marks with our tip at a height."""
+        vouched = self.sources.vouched(height)
+        return advance_marks(self._marks, height, self.config.policy, tags(view), vouched)
 
     def _move_marks(self, view: NodeView) -> None:
         """Judge again if the node's tags moved without a new block, or where a new policy asks for it."""
         assert self._tip is not None
-        marks = advance_marks(self._marks, self._tip.height, self.config.policy, tags(view))
+        marks = self._advanced(self._tip.height, view)
         if marks != self._marks or self._casework.unjudged:
             judged = self._casework.judge_again(marks, ())
             self.store.note(self.handle, judged, marks, self._tip, int(time.time()))
             self._marks = marks
-            self._tell_all(judged.notices)
-
-    def _behind(self, best: BlockRef) -> Outcome:
-        assert self._tip is not None
-        outcome = Outcome("behind", f"the node is at {best.height}, the store at {self._tip.height}")
-        self._note_status(best, outcome)
-        self._behind_since = self._behind_since or time.monotonic()
-        if not self._behind_told and time.monotonic() - self._behind_since >= self.config.behind_alert_s:
-            self._behind_told = True
-            notice = Notice("NODE-1", "WARN", f"{self.config.name}: {outcome.message}; nothing was disconnected")
-            self.store.alert(self.handle, notice, int(time.time()))
-            self._tell(self.config.name, notice)
-        return outcome
-
-    def _end(self, rule: str, outcome: Outcome) -> None:
-        """Note and tell that this chain is no longer followed."""
-        self._note_status(None, outcome)
-        notice = Notice(rule, "CRITICAL", outcome.message)
-        self.store.alert(self.handle, notice, int(time.time()))
-        self._tell(self.config.name, notice)
-
-    def _note_status(self, best: BlockRef | None, outcome: Outcome) -> None:
-        """Tell the store what was seen of the node, when that changes and every few seconds."""
-        status = (best.hash if best else None, outcome)
-        if status != self._status or time.monotonic() - self._status_at > STATUS_S:
-            self._status, self._status_at = status, time.monotonic()
-            self.store.set_status(self.handle, best, outcome.state, outcome.message, int(time.time()))
+            self.standing.tell(judged.notices)
 
 
 def tags(view: NodeView) -> dict[str, int | None]:

@@ -145,6 +145,12 @@ def keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
+def keys_inside(model: type[BaseModel], key: str) -> list[str]:
+    """The keys of the table, or of each table of a list, that stands under a key; none if no table does."""
+    inner = _model_at(model, (key,))
+    return [] if inner is None else keys(inner)
+
+
 def _field(model: type[BaseModel], key: Step) -> FieldInfo | None:
     for name, field in model.model_fields.items():
         if (field.alias or name) == key:

@@ -81,7 +81,12 @@ DERIVED = {
 
 VERDICTS = "SELECT case_ref, leg_ref, asset, verdict, reason FROM v_verdict"
 
-VOLATILE = frozenset({"alert", "daemon_run", "follower_status", "alembic_version", "sqlite_sequence"})
+WITNESSED = frozenset(
+    {"source", "agreement", "vouch", "source_disagreement", "refused_block", "finality_violation", "settlement"}
+)
+"""Who vouched for which hash, and what was refused and settled: grows beside the chain, also while that halts."""
+
+VOLATILE = frozenset({"alert", "daemon_run", "follower_status", "alembic_version", "sqlite_sequence"}) | WITNESSED
 """Not evidence of the chain: what was told to people, and what was last seen of a node."""
 
 

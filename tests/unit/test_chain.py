@@ -139,6 +139,13 @@ def test_a_tag_that_the_node_does_not_give_leaves_the_mark_where_it_was() -> Non
     assert advance_marks(Marks(90, 60), 80, TAGS, {}) == Marks(confirmed=80, final=60), "never above the tip"
 
 
+def test_nothing_becomes_final_above_what_enough_sources_vouch_for() -> None:
+    assert advance_marks(NO_MARKS, 10, POLICY, {}, vouched=3) == Marks(confirmed=9, final=3)
+    assert advance_marks(NO_MARKS, 10, POLICY, {}, vouched=9) == Marks(confirmed=9, final=5)
+    assert advance_marks(Marks(8, 4), 10, POLICY, {}, vouched=2) == Marks(confirmed=9, final=4), "it never moves back"
+    assert advance_marks(NO_MARKS, 10, TAGS, {"safe": 9, "finalized": 8}, vouched=-1) == Marks(confirmed=9, final=-1)
+
+
 @pytest.mark.parametrize(
     ("first", "policy", "tags", "anchor"),
     [

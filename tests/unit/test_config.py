@@ -70,7 +70,7 @@ def test_the_example_names_every_key_there_is() -> None:
     config = load_config(EXAMPLE, {}, [])
     for part in [*every_part(config), *(deep for chain in config.chain.values() for deep in every_part(chain))]:
         for key in type(part).model_fields:
-            if key not in ("password", "chain", "store", "daemon", "cases", "follow", "token", "tiers"):
+            if key not in ("password", "chain", "store", "daemon", "cases", "follow", "token", "tiers", "source"):
                 assert re.search(rf"^(# )?{key} = ", text, re.MULTILINE), f"{key} is not in config.example.toml"
 
 

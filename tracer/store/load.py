@@ -75,6 +75,14 @@ def canonical_ref(store: Store, chain: ChainHandle, height: int) -> BlockRef:
     return BlockRef(height, Hash(bytes(row[0])), Hash(bytes(row[1])))
 
 
+def start_height(store: Store, chain: ChainHandle) -> int:
+    """The height of the block after which following began, which is our first one; -1 if it has not begun."""
+    value = store.connection.execute(
+        text("SELECT min(height) FROM block WHERE chain_id = :c AND canonical"), {"c": chain.id}
+    ).scalar()
+    return -1 if value is None else int(value)
+
+
 def orphaned_hashes(store: Store, chain: ChainHandle) -> set[Hash]:
     """The hashes of stored blocks that are not on the canonical chain now."""
     rows = store.connection.execute(

@@ -7,10 +7,10 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import declared, observed
+from tracer.store import declared, observed, vouched
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "declared", "observed"]
+__all__ = ["METADATA", "Amount", "declared", "observed", "vouched"]
 
 
 class Chain(SQLModel, table=True):

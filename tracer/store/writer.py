@@ -235,8 +235,8 @@ class Store:
                 "SELECT confirmed_height, final_height, -1, peak_height FROM follower WHERE chain_id = :c", c=chain.id
             )
             assert state is not None
-            # no tags: those of the node speak of the branch that it is on, which is not this one
-            marks = advance_marks(Marks(*state), fork.height, policy, {})
+            # no tags: those of the node speak of the branch that it is on, which is not this one; nothing becomes final
+            marks = advance_marks(Marks(*state), fork.height, policy, {}, vouched=state[1])
             cut_spans(self.connection, chain.id, fork.height, fork.hash)
             self._move_cursor(chain, row[0], marks)
             insert_changes(self.connection, chain, left_chain(self.connection, blocks), now)

@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder
 from watchers.bitcoin import address, quick
-from watchers.family import ChainConfig, Family, FilePath
+from watchers.family import ChainConfig, Family, FilePath, SourceTable
 from watchers.node import Node, Scanner
-from watchers.strict import Unfit, show
+from watchers.strict import Table, Unfit, show
 
 Network = Literal["main", "test", "testnet4", "signet", "regtest"]
 
@@ -42,7 +42,29 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class BitcoinChain(ChainConfig):
+class _Login(Table):
+    """How to log in to a bitcoind: its cookie file, or a user and a password, or neither."""
+
+    cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
+    user: str | None = Field(default=None, min_length=1, description="a user name")
+    password: SecretStr | None = Field(default=None, description="a password")
+    password_file: FilePath | None = Field(default=None, description="the path of a file that holds the password")
+
+    @model_validator(mode="after")
+    def _is_one_way(self) -> Self:
+        if self.cookie_file is not None and (self.user is not None or self.password is not None):
+            raise Unfit("cookie_file", "cannot stand beside `user` and a password", "Keep one way to log in.")
+        if (self.user is None) != (self.password is None):
+            missing = "password_file" if self.password is None else "user"
+            raise Unfit(missing, "missing; a user and a password go together", "Give both, or neither.")
+        return self
+
+
+class BitcoinSource(_Login, SourceTable):
+    """A further bitcoind, with its own login."""
+
+
+class BitcoinChain(_Login, ChainConfig):
     """A bitcoind of one network. Test networks write slip44:0 too: the chain id tells them apart."""
 
     family: Literal["bitcoin"] = Field(description='"bitcoin"')
@@ -53,10 +75,7 @@ class BitcoinChain(ChainConfig):
     zmq: Annotated[tuple[Annotated[str, BeforeValidator(_publisher)], ...], BeforeValidator(_one_or_more)] = Field(
         default=(), strict=False, description=_PUBLISHER
     )
-    cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
-    user: str | None = Field(default=None, min_length=1, description="a user name")
-    password: SecretStr | None = Field(default=None, description="a password")
-    password_file: FilePath | None = Field(default=None, description="the path of a file that holds the password")
+    source: tuple[BitcoinSource, ...] = Field(default=(), strict=False, description="a list of tables")
 
     @property
     def id(self) -> ChainId:
@@ -73,15 +92,15 @@ class BitcoinChain(ChainConfig):
         """Blocks, and what their inputs spent."""
         return "blocks, previous outputs"
 
+    def at(self, source: SourceTable) -> Self:
+        """The same chain at a further node: REST where that offers it, and no push."""
+        rest = "off" if self.rest == "off" else "auto"
+        return super().at(source).model_copy(update={"rest": rest, "zmq": ()})
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.final < self.confirmed:
             raise Unfit("final", f"expected a whole number >= confirmed ({self.confirmed}), got {self.final}")
-        if self.cookie_file is not None and (self.user is not None or self.password is not None):
-            raise Unfit("cookie_file", "cannot stand beside `user` and a password", "Keep one way to log in.")
-        if (self.user is None) != (self.password is None):
-            missing = "password_file" if self.password is None else "user"
-            raise Unfit(missing, "missing; a user and a password go together", "Give both, or neither.")
         return self
 
 

@@ -1,17 +1,19 @@
 """What the Ethereum family offers: its settings, its node and scanner, and how its holders are written."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
-from watchers.family import ChainConfig, Family, Follow, is_url
+from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url
 from watchers.node import Node, Scanner
 from watchers.strict import Table, Unfit, show
 
 _PLAIN = re.compile("0x[0-9a-f]{40}").fullmatch
+_PIN = re.compile("(0|[1-9][0-9]{0,17}):0x[0-9a-fA-F]{64}").fullmatch
 _TAGS = ("safe", "finalized")
 
 
@@ -49,6 +51,9 @@ class EthereumChain(ChainConfig):
     traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
     ws_url: str | None = Field(default=None, repr=False, description='a URL such as "ws://127.0.0.1:8545"')
     follow: AccountFollow = Field(default=AccountFollow(), description="a table")
+    pins: tuple[str, ...] = Field(
+        default=(), strict=False, description='a list of block hashes as "HEIGHT:0xHASH", one per height'
+    )
     token: tuple[Token, ...] = Field(default=(), strict=False, description="a list of tables")
 
     @property
@@ -80,6 +85,16 @@ class EthereumChain(ChainConfig):
         ]
 
     @property
+    def pinned(self) -> Sequence[tuple[int, Hash]]:
+        """Heights and hashes for which the operator vouches, lowest first."""
+        parts = [pin.partition(":0x") for pin in self.pins]
+        return sorted((int(height), Hash(bytes.fromhex(pinned))) for height, _, pinned in parts)
+
+    def at(self, source: SourceTable) -> Self:
+        """The same chain at a further node, without push."""
+        return super().at(source).model_copy(update={"ws_url": None})
+
+    @property
     def assets(self) -> list[Asset]:
         """Ether, then the listed tokens."""
         return [self.native, *self.tokens]
@@ -98,6 +113,19 @@ class EthereumChain(ChainConfig):
         if not number and rule not in _TAGS:
             raise ValueError(f'expected "safe", "finalized" or a whole number >= 1, got {show(rule)}')
         return rule
+
+    @field_validator("pins")
+    @classmethod
+    def _are_pins(cls, pins: tuple[str, ...]) -> tuple[str, ...]:
+        heights = set[str]()
+        for pin in pins:
+            match = _PIN(pin)
+            if match is None:
+                raise ValueError(f'expected block hashes as "HEIGHT:0xHASH", got {show(pin)}')
+            if match[1] in heights:
+                raise ValueError(f"height {match[1]} is pinned twice")
+            heights.add(match[1])
+        return pins
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:

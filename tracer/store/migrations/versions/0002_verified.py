@@ -78,3 +78,114 @@ def upgrade() -> None:
         op.create_index(f"ix_transfer_event_{name}", "transfer_event", columns, sqlite_where=sa.text(where))
     op.execute("ALTER TABLE alert ADD COLUMN pending_id INTEGER REFERENCES pending_tx (id)")
     op.create_index("ix_alert_pending_id", "alert", ["pending_id"], sqlite_where=sa.text("pending_id IS NOT NULL"))
+    add_vouching()
+
+
+def add_vouching() -> None:
+    """Who vouches for block hashes, what was refused, and how that was settled."""
+    op.create_table(
+        "source",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_source_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
+    )
+    op.create_index("uq_source_chain_id_name", "source", ["chain_id", "name"], unique=True)
+    op.create_table(
+        "agreement",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("agree", sa.Integer(), nullable=False),
+        sa.Column("nodes", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_agreement_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
+    )
+    op.create_index("ix_agreement_chain_id", "agreement", ["chain_id"])
+    op.create_table(
+        "vouch",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("height", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_vouch_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vouch")),
+    )
+    op.create_index("ix_vouch_source_id", "vouch", ["source_id"])
+    op.create_table(
+        "source_disagreement",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("height", sa.BigInteger(), nullable=False),
+        sa.Column("ours", sa.LargeBinary(), nullable=False),
+        sa.Column("theirs", sa.LargeBinary(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_source_disagreement_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_disagreement")),
+    )
+    op.create_index(
+        "ix_source_disagreement_source_id",
+        "source_disagreement",
+        ["source_id"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "refused_block",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("height", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("evidence", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_refused_block_chain_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_refused_block_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refused_block")),
+    )
+    op.create_index("ix_refused_block_chain_id", "refused_block", ["chain_id"])
+    add_settlements()
+
+
+def add_settlements() -> None:
+    """Broken finality, and how it and refused blocks were settled."""
+    op.create_table(
+        "finality_violation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("fork_height", sa.BigInteger(), nullable=True),
+        sa.Column("ours", sa.LargeBinary(), nullable=False),
+        sa.Column("theirs", sa.LargeBinary(), nullable=False),
+        sa.Column("final_height", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_finality_violation_chain_id")),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_finality_violation_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_finality_violation")),
+    )
+    op.create_index("ix_finality_violation_chain_id", "finality_violation", ["chain_id"])
+    op.create_table(
+        "settlement",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("refused_id", sa.Integer(), nullable=True),
+        sa.Column("violation_id", sa.Integer(), nullable=True),
+        sa.Column("how", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["refused_id"], ["refused_block.id"], name=op.f("fk_settlement_refused_id")),
+        sa.ForeignKeyConstraint(["violation_id"], ["finality_violation.id"], name=op.f("fk_settlement_violation_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_settlement")),
+    )
+    op.create_index(
+        "ix_settlement_refused_id", "settlement", ["refused_id"], sqlite_where=sa.text("refused_id IS NOT NULL")
+    )
+    op.create_index(
+        "ix_settlement_violation_id", "settlement", ["violation_id"], sqlite_where=sa.text("violation_id IS NOT NULL")
+    )
