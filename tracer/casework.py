@@ -5,7 +5,7 @@ only the store or the node can answer come in as `Asked` and as arguments.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tracer.book import (
@@ -21,15 +21,17 @@ from tracer.book import (
     open_with,
     post,
 )
-from tracer.chain import Marks, Policy, marks_for
-from tracer.custody.judge import Judgement, Verdict, judge_conservation, judge_leg
-from tracer.custody.ledger import KEEPING, Entry, Place, Totals
-from tracer.life import Change, Lives
+from tracer.chain import NO_MARKS, Marks, Policy, marks_for
+from tracer.custody.judge import Verdict, judge_conservation, judge_leg
+from tracer.custody.ledger import KEEPING, Entry, Place
+from tracer.life import Lives
 from tracer.matching import LegState
 from tracer.notices import Notice, about_decoys, about_postings
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
+from tracer.prepared import Ids, Judged, KeptTx, Prepared
+from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
 from tracer.sharing import share_out
-from tracer.taint.following import Edge, Trace, TracedRow, advance, seed_coin
+from tracer.taint.following import Trace, advance, seed_coin
 from tracer.types import (
     HELD_ROLES,
     Asset,
@@ -46,58 +48,7 @@ from tracer.types import (
     outpoint,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class KeptTx:
-    """A transaction to be stored."""
-
-    id: int
-    position: int
-    txid: bytes
-    raw: bytes
-    proof: bytes | None
-    moves: tuple[Numbered, ...]
-
-
-@dataclass(slots=True)
-class Prepared:
-    """All rows of one block, and what it does to the scanner's interest."""
-
-    block_id: int
-    facts: BlockFacts
-    marks: Marks
-    txs: list[KeptTx] = field(default_factory=list)
-    loose: list[Numbered] = field(default_factory=list)
-    entries: list[tuple[int, int | None, Entry]] = field(default_factory=list)
-    held: dict[tuple[int, Holder, AssetId], int] = field(default_factory=dict)
-    ledger: dict[tuple[int, AssetId], Totals] = field(default_factory=dict)
-    verdicts: list[tuple[int, int | None, AssetId, Judgement]] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-    labels: list[tuple[int, int, int]] = field(default_factory=list)
-    edges: list[tuple[int, Edge]] = field(default_factory=list)
-    traced: list[tuple[int, TracedRow]] = field(default_factory=list)
-    added: dict[Outpoint, Tracked] = field(default_factory=dict)
-    removed: list[Outpoint] = field(default_factory=list)
-    transfers: list[tuple[int, Hash]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """New judgements (case, leg or None, asset, judgement), the alerts that go with them, and transfers' new states."""
-
-    verdicts: list[tuple[int, int | None, AssetId, Judgement]]
-    notices: list[Notice]
-    changes: list[Change] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Ids:
-    """Surrogates of the rows to come; the single writer hands them out in memory."""
-
-    block: Iterator[int]
-    tx: Iterator[int]
-    movement: Iterator[int]
+__all__ = ["Casework", "Ids", "Judged", "KeptTx", "Prepared"]
 
 
 @dataclass(slots=True)
@@ -119,6 +70,7 @@ class Casework:
     policy: Policy
     clock: int = 0
     lives: Lives = field(default_factory=Lives)
+    rivals: Rivals = field(default_factory=NoRivals)
 
     @property
     def followed(self) -> frozenset[AssetId]:
@@ -146,7 +98,29 @@ class Casework:
 
         balances: for the cases that open here on account chains, what their holders held after this block.
         """
-        done = Prepared(next(self.ids.block), facts, marks)
+        done = Prepared(self.ids.of_block(), facts, marks)
+        touched, served = self._advance(facts, balances, done)
+        judged = self._judge(facts.time, marks, touched, served)
+        done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
+        done.changes = self.lives.connected(done.block_id, facts.ref.height, done.transfers, marks)
+        return done
+
+    def pass_over(self, facts: BlockFacts, balances: Mapping[tuple[int, Holder, AssetId], int]) -> Prepared:
+        """Advance over a block of the past: what is judged is judged at the end, by `judge_all`."""
+        done = Prepared(self.ids.of_block(), facts, NO_MARKS)
+        self._advance(facts, balances, done)
+        return done
+
+    def judge_all(self, time: int, marks: Marks) -> Judged:
+        """Judge every leg and every ledger as they stand at the tip, whose clock is `time`."""
+        ledgers = {(case_id, asset): None for case_id, book in self.books.items() for asset in book.totals}
+        legs = {(case_id, leg.plan.id): None for case_id, book in self.books.items() for leg in book.legs}
+        return self._judge(time, marks, ledgers, legs)
+
+    def _advance(
+        self, facts: BlockFacts, balances: Mapping[tuple[int, Holder, AssetId], int], done: Prepared
+    ) -> tuple[dict[tuple[int, AssetId], None], dict[tuple[int, int], None]]:
+        """Book what a block holds; returns the ledgers (case, asset) it touched and the legs (case, leg) it served."""
         moment = Moment(done.block_id, facts.ref.height, facts.time)
         touched: dict[tuple[int, AssetId], None] = {}
         served: dict[tuple[int, int], None] = {}
@@ -162,10 +136,7 @@ class Casework:
             done.ledger[case_id, asset_id] = replace(self.books[case_id].total(asset_id))
         for case_id, holder, asset_id in done.held:
             done.held[case_id, holder, asset_id] = self.books[case_id].held.get((holder, asset_id), 0)
-        judged = self._judge(moment.time, marks, touched, served)
-        done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
-        done.changes = self.lives.connected(done.block_id, moment.height, done.transfers, marks)
-        return done
+        return touched, served
 
     def voided(self) -> list[tuple[int, int]]:
         """The legs (case, leg) all of whose transactions left the chain."""
@@ -192,13 +163,13 @@ class Casework:
         if roles:
             done.transfers.append((kept.id, tx.txid))
         spent = [(n, self.coins.get(n.movement.spends)) for n in kept.moves if n.movement.spends is not None]
-        flows = self._flows(kept.moves, roles, moment.time, done)
-        fee_left: int | None = None  # inputs of several cases pay one fee together, not one each
+        flows = self._flows(kept, roles, moment.time, done)
+        borne = self.rivals.taken(kept.id).fee  # inputs of several cases pay one fee together, not one each
         for case_id, seen in flows.items():
             book = self.books[case_id]
-            flow = seen if fee_left is None or not self.utxo else replace(seen, fee=fee_left)
+            flow = replace(seen, fee=max(0, seen.fee - borne)) if self.utxo else seen
             entries, matches = post(book, flow, moment)
-            fee_left = flow.fee - fee_posted(entries)
+            borne += fee_posted(entries)
             done.entries += [(case_id, kept.id, entry) for entry in entries]
             self._note(book, flow, entries, done)
             touched.update(((case_id, asset), None) for asset in flow.assets)
@@ -228,8 +199,9 @@ class Casework:
         numbered: list[Numbered] = []
         for move in moves:
             tracked = self.coins.get(move.spends) if move.spends is not None else None
-            numbered.append(Numbered(next(self.ids.movement), move, tracked.movement_id if tracked else None))
-        return KeptTx(next(self.ids.tx), tx.position, tx.txid, tx.raw, tx.proof, tuple(numbered))
+            number = self.ids.of_movement(tx.position, move)
+            numbered.append(Numbered(number, move, tracked.movement_id if tracked else None))
+        return KeptTx(self.ids.of_tx(tx.position), tx.position, tx.txid, tx.raw, tx.proof, tuple(numbered))
 
     def _roles(self, moves: Sequence[Numbered]) -> dict[int, dict[Holder, Role]]:
         """Per case the roles of the holders that appear in some movements."""
@@ -240,14 +212,18 @@ class Casework:
         return roles
 
     def _flows(
-        self, moves: Sequence[Numbered], roles: Mapping[int, Mapping[Holder, Role]], time: int, done: Prepared
+        self, kept: KeptTx, roles: Mapping[int, Mapping[Holder, Role]], time: int, done: Prepared
     ) -> dict[int, Flow]:
         """Read a transaction for every case it concerns, settling whose payment it is where cases share holders."""
-        concerned = {case_id: roles[case_id] for case_id in sorted(roles) if self.books[case_id].opened}
+        moves, books = kept.moves, self.books
+        concerned = {case_id: roles[case_id] for case_id in sorted(roles) if case_id in books and books[case_id].opened}
         native, followed, shares = self.native.id, self.followed, NOT_SHARED
         if len(concerned) > 1:
             shares = share_out(moves, concerned, self.books, time, native, followed)
             done.notices += self._unclaimed(moves, shares)
+        taken = self.rivals.taken(kept.id)
+        if taken is not NOTHING:
+            shares = left_over(moves, concerned, self.books, shares, taken)
         flows = {
             case_id: flow_of(self.books[case_id], moves, case_roles, native, followed, shares)
             for case_id, case_roles in concerned.items()
@@ -322,11 +298,11 @@ class Casework:
             going_on = {point for point, _ in result.followed}
             for numbered in outs:
                 if points[numbered.id] in going_on:
-                    self._track(points[numbered.id], numbered, done)
+                    self._track(points[numbered.id], kept.position, numbered, done)
         for numbered in outs:
             target = numbered.movement.target
             if target is not None and any(target in case_roles for case_roles in roles.values()):
-                self._track(points[numbered.id], numbered, done)
+                self._track(points[numbered.id], kept.position, numbered, done)
         for numbered, tracked in spent:
             point = numbered.movement.spends
             if tracked is not None and point is not None:
@@ -335,18 +311,19 @@ class Casework:
                 for book in self.books.values():
                     book.coins.discard(point)
 
-    def _track(self, point: Outpoint, numbered: Numbered, done: Prepared) -> None:
+    def _track(self, point: Outpoint, position: int, numbered: Numbered, done: Prepared) -> None:
         move = numbered.movement
         if point not in self.coins and move.target is not None:
-            self.coins[point] = done.added[point] = Tracked(numbered.id, move.target, move.amount)
+            order = (done.facts.ref.height, position, move.index)
+            self.coins[point] = done.added[point] = Tracked(numbered.id, move.target, move.amount, order)
 
     def _loose(self, move: Movement, done: Prepared, touched: dict[tuple[int, AssetId], None]) -> None:
         """Book a withdrawal or reward: a credit that no transaction carries."""
-        numbered = Numbered(next(self.ids.movement), move)
+        numbered = Numbered(self.ids.of_movement(None, move), move)
         done.loose.append(numbered)
-        if move.target is None or not move.amount:
+        if move.target is None or not move.amount or self.rivals.claimed(numbered.id):
             return
-        holding = [i.case_id for i in self.interest_of(move.target) if i.role in HELD_ROLES]
+        holding = [i.case_id for i in self.interest_of(move.target) if i.role in HELD_ROLES and i.case_id in self.books]
         books = [self.books[case_id] for case_id in holding if self.books[case_id].opened]
         if len(books) == 1:
             entry = Entry(move.asset, Place.CREDIT, move.kind.name.lower(), move.amount, numbered.id, move.target)
@@ -364,7 +341,7 @@ class Casework:
         touched: dict[tuple[int, AssetId], None],
     ) -> None:
         """Open a book at B0 with the coins or balances its holders have."""
-        others = [other for other in self.books.values() if other is not book]
+        others = [other for other in self.books.values() if other is not book] + self.rivals.books(book.seizure)
         if self.utxo:
             entries, seized = opening_coins(book, others, self.coins, self.interest_of, self.native.id)
             for point in seized:

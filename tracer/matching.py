@@ -180,4 +180,4 @@ def same_deadline(legs: Sequence[LegState]) -> list[list[LegState]]:
 def last_served(legs: Iterable[LegState]) -> LegState | None:
     """The leg that was served last, if any has been."""
     served = [leg for leg in legs if leg.arrivals]
-    return max(served, key=lambda leg: leg.arrivals[-1].movement_id, default=None)
+    return max(served, key=lambda leg: (leg.arrivals[-1].height, leg.arrivals[-1].movement_id), default=None)

@@ -20,11 +20,12 @@ class Interest:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """An unspent output of interest: its OUT row, who holds it, its amount."""
+    """An unspent output of interest: its OUT row, who holds it, its amount; order: (height, position, index)."""
 
     movement_id: int
     holder: Holder
     amount: int
+    order: tuple[int, int, int]
 
 
 InterestOf = Callable[[Holder], tuple[Interest, ...]]
@@ -40,7 +41,7 @@ def opening_coins(
     entries: list[Entry] = []
     seized: list[Outpoint] = []
     taken = {point for other in others for point in other.coins}
-    for point, coin in sorted(coins.items(), key=lambda item: item[1].movement_id):
+    for point, coin in sorted(coins.items(), key=lambda item: item[1].order):
         interest = next((i for i in interest_of(coin.holder) if i.case_id == book.case_id), None)
         if interest is None or interest.role not in HELD_ROLES:
             continue

@@ -1,0 +1,79 @@
+"""What one block becomes before it is written: numbered rows, postings, judgements, and changes of interest. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tracer.book import Numbered
+from tracer.chain import Marks
+from tracer.custody.judge import Judgement
+from tracer.custody.ledger import Entry, Totals
+from tracer.life import Change
+from tracer.notices import Notice
+from tracer.opening import Tracked
+from tracer.taint.following import Edge, TracedRow
+from tracer.types import AssetId, BlockFacts, Hash, Holder, Movement, Outpoint
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTx:
+    """A transaction to be stored."""
+
+    id: int
+    position: int
+    txid: bytes
+    raw: bytes
+    proof: bytes | None
+    moves: tuple[Numbered, ...]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """All rows of one block, and what it does to the scanner's interest."""
+
+    block_id: int
+    facts: BlockFacts
+    marks: Marks
+    txs: list[KeptTx] = field(default_factory=list)
+    loose: list[Numbered] = field(default_factory=list)
+    entries: list[tuple[int, int | None, Entry]] = field(default_factory=list)
+    held: dict[tuple[int, Holder, AssetId], int] = field(default_factory=dict)
+    ledger: dict[tuple[int, AssetId], Totals] = field(default_factory=dict)
+    verdicts: list[tuple[int, int | None, AssetId, Judgement]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    labels: list[tuple[int, int, int]] = field(default_factory=list)
+    edges: list[tuple[int, Edge]] = field(default_factory=list)
+    traced: list[tuple[int, TracedRow]] = field(default_factory=list)
+    added: dict[Outpoint, Tracked] = field(default_factory=dict)
+    removed: list[Outpoint] = field(default_factory=list)
+    transfers: list[tuple[int, Hash]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """New judgements (case, leg or None, asset, judgement), the alerts that go with them, and transfers' new states."""
+
+    verdicts: list[tuple[int, int | None, AssetId, Judgement]]
+    notices: list[Notice]
+    changes: list[Change] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Ids:
+    """Surrogates of the rows to come; the single writer hands them out in memory."""
+
+    block: Iterator[int]
+    tx: Iterator[int]
+    movement: Iterator[int]
+
+    def of_block(self) -> int:
+        """The number of the block that comes now."""
+        return next(self.block)
+
+    def of_tx(self, position: int) -> int:
+        """The number of a transaction of that block."""
+        return next(self.tx)
+
+    def of_movement(self, position: int | None, move: Movement) -> int:
+        """The number of a movement of that block; position: of its transaction, None where none carries it."""
+        return next(self.movement)
