@@ -176,7 +176,6 @@ class Follower:
             self.standing.not_behind()
         match step:
             case Connect(block):
-                self.standing.note(view.best, Outcome("following", ""))
                 await self._append(block, view)
                 return None
             case Disconnect():
@@ -202,6 +201,7 @@ class Follower:
             if block.hash in self._orphaned:
                 await self._reconnect(block, view)
             elif view.best.height - self._tip.height > CATCH_UP_FROM:
+                self.standing.note(view.best, Outcome("following", ""))
                 await self._catch_up(view)
             else:
                 await self._connect(block, view)

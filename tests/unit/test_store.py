@@ -103,12 +103,16 @@ def test_a_row_that_refers_to_nothing_is_refused(tmp_path: Path) -> None:
             insert_many(store.connection, EntryRow, columns, [(1, 1, 1, "fee", "x", 1)])
 
 
-def test_the_writer_keeps_every_commit(tmp_path: Path) -> None:
-    with Store(tmp_path / "store.db") as store, store.connection.begin():
-        settings = {
-            name: store.connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        }
+@pytest.mark.parametrize("after_a_status", [False, True])
+def test_the_writer_keeps_every_commit(tmp_path: Path, after_a_status: bool) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        if after_a_status:  # which alone does not wait for the disk
+            store.set_status(plays(store)[0].handle, None, "idle", "", 1)
+        with store.connection.begin():
+            settings = {
+                name: store.connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 

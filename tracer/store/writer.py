@@ -1,7 +1,7 @@
 """The single writer: blocks connect and disconnect, each with all its rows, or not at all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -29,6 +29,9 @@ from tracer.store.rows import insert_many
 from tracer.store.spans import ALL, cut_spans, extend_spans, open_span
 from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
 from tracer.types import Asset, BlockRef, Checked, Hash, Holder
+
+SOON_PAGES, LATE_PAGES = 250, 1000
+"""Pages of the write-ahead log from which a commit puts them into the database: one without hurry, and any other."""
 
 HOLDER_CACHE = 200_000
 
@@ -339,8 +342,12 @@ class Store:
         return bool(new)
 
     def set_status(self, chain: ChainHandle, best: BlockRef | None, state: str, message: str, now: int) -> None:
-        """Say what the daemon last saw of a node; without a best block, the time of the last contact stays."""
-        with self.connection.begin():
+        """Say what the daemon last saw of a node; without a best block, the time of the last contact stays.
+
+        It is no evidence, and comes after every block: so this does not wait for the disk, and here the log is put
+        into the database, before the next block makes somebody wait for that.
+        """
+        with self._leisurely(), self.connection.begin():
             self._run(
                 "INSERT INTO follower_status (chain_id, node_height, node_hash, contacted_at, state, message)"
                 " VALUES (:c, :height, :hash, :contacted, :state, :message) ON CONFLICT (chain_id) DO UPDATE SET"
@@ -354,3 +361,16 @@ class Store:
                 state=state,
                 message=message,
             )
+
+    @contextmanager
+    def _leisurely(self) -> Iterator[None]:
+        """Commit what a power cut may take away: the next commit that waits for the disk waits for this one too."""
+        driver = self.connection.connection.driver_connection
+        assert driver is not None
+        for pragma in ("synchronous = NORMAL", f"wal_autocheckpoint = {SOON_PAGES}"):
+            driver.execute(f"PRAGMA {pragma}")
+        try:
+            yield
+        finally:
+            for pragma in ("synchronous = FULL", f"wal_autocheckpoint = {LATE_PAGES}"):
+                driver.execute(f"PRAGMA {pragma}")
