@@ -12,7 +12,7 @@ from ethereum_liar import lying, without
 
 from fixtures.anvil import Anvil
 from fixtures.contracts import artifact
-from tracer.types import Asset, AssetId, AssetKind, BlockFacts, ChainId, Holder, Kind, Movement, TxFacts
+from tracer.types import Asset, AssetId, AssetKind, BlockFacts, ChainId, Holder, Kind, Lane, Movement, TxFacts
 from watchers.ethereum.node import EthereumNode
 from watchers.ethereum.scan import EthereumScanner
 
@@ -113,7 +113,7 @@ async def read(node: EthereumNode, told: dict[str, Any], *listed: Holder) -> Blo
     scanner = scanner_for(*listed)
     draft = scanner.scan(await node.block(ref))
     found = scanner.complete(draft, await node.answer(draft))
-    assert draft.skipped == []
+    assert draft.skipped == ()
     return found
 
 
@@ -140,11 +140,13 @@ def net(facts: BlockFacts, asset: AssetId, holder: Holder) -> int:
 
 def fee(told: dict[str, Any], payer: Holder) -> Movement:
     amount = int(told["gasUsed"], 16) * int(told["effectiveGasPrice"], 16)
-    return Movement(Kind.FEE, 0, ETHER.id, amount, payer, None)
+    return Movement(Kind.FEE, 0, ETHER.id, amount, payer, None, lane=Lane.PROVEN)
 
 
 def ether(index: int, amount: int, source: Holder, target: Holder) -> Movement:
-    return Movement(Kind.TRACE, index, ETHER.id, amount, source, target)
+    """Value of a transaction itself (index 0) is proven, that of its inner calls reported."""
+    lane = Lane.REPORTED if index else Lane.PROVEN
+    return Movement(Kind.TRACE, index, ETHER.id, amount, source, target, lane=lane)
 
 
 async def test_a_plain_payment(node: EthereumNode, play: Play) -> None:
@@ -331,17 +333,34 @@ def _check_fee(tx: TxFacts, told: dict[str, Any]) -> None:
     assert paid == [fee(told, account(told["from"]))]
 
 
-async def test_a_watched_miner_is_told_that_its_fees_are_not_seen(play: Play) -> None:
-    play.anvil.rpc("anvil_setCoinbase", text(SEIZED))
-    told = play.send(play.rich, STRANGER, value=1)
-    play.anvil.rpc("anvil_setCoinbase", "0x" + "00" * 20)
-    async with opened(play.anvil.rpc_url) as node:
-        ref = await node.ref_at(int(told["blockNumber"], 16))
-        assert ref is not None
-        draft = scanner_for().scan(await node.block(ref))
-    height = ref.height
-    assert play.ether(SEIZED, height) > play.ether(SEIZED, height - 1)
-    assert draft.hits == () and draft.skipped == [f"priority fees to {text(SEIZED)} unobserved"]
+@pytest.mark.parametrize("verify", ["all", "hits"])
+async def test_priority_fees_to_a_watched_miner_are_income_of_each_transaction(play: Play, verify: str) -> None:
+    anvil = play.anvil
+    anvil.rpc("anvil_setCoinbase", text(SEIZED))
+    anvil.rpc("evm_setAutomine", False)
+    nonce = int(anvil.rpc("eth_getTransactionCount", text(play.rich), "latest"), 16)
+    base = {"from": text(play.rich), "to": text(STRANGER), "value": "0x1", "gas": hex(21_000)}
+    tips = [{"maxFeePerGas": hex(10**11), "maxPriorityFeePerGas": hex(tip)} for tip in (3 * 10**9, 0, 7)]
+    prices = [*tips, {"gasPrice": hex(10**11)}]
+    for step, price in enumerate(prices):
+        anvil.rpc("eth_sendTransaction", {**base, **price, "nonce": hex(nonce + step)})
+    anvil.mine()
+    anvil.rpc("evm_setAutomine", True)
+    anvil.rpc("anvil_setCoinbase", "0x" + "00" * 20)
+    height = anvil.height()
+    scanner = scanner_for()
+    async with opened(anvil.rpc_url, verify=verify, concerns=scanner.concerns) as node:
+        before = await node.ref_at(height - 1)
+        assert before is not None
+        ((_, raw),) = [pair async for pair in node.blocks(before, height)]
+        facts = scanner.scan(raw)
+    assert facts.transactions == () and facts.skipped == () and facts.header is not None
+    assert {(move.kind, move.lane, move.source, move.target) for move in facts.loose} == {
+        (Kind.REWARD, Lane.PROVEN, None, SEIZED)
+    }
+    assert [move.index for move in facts.loose] == [0, 2, 3]
+    change = play.ether(SEIZED, height) - play.ether(SEIZED, height - 1)
+    assert sum(move.amount for move in facts.loose) == change > 0
 
 
 async def test_without_a_tracer_top_level_payments_are_found_and_internal_ones_named_as_unobserved(
@@ -359,7 +378,7 @@ async def test_without_a_tracer_top_level_payments_are_found_and_internal_ones_n
             assert ref is not None
             scanner = scanner_for()
             draft = scanner.scan(await node.block(ref))
-            assert draft.skipped == ["internal transfers unobserved"]
+            assert draft.skipped == ("internal transfers unobserved",)
             facts = scanner.complete(draft, await node.answer(draft))
             found.append([list(tx.movements) for tx in facts.transactions])
     assert found == [[[fee(plain, SEIZED), ether(0, 5, SEIZED, AGENCY)]], [], [[fee(failed, SEIZED)]]]

@@ -4,7 +4,10 @@ import pytest
 from eth_utils.crypto import keccak
 
 from tracer.errors import Inconsistent
-from watchers.ethereum.header import EMPTY_TRIE, header_rlp, ref_of
+from tracer.proof.header import CannotVerify, encode_header, read_header
+from tracer.proof.rlp import wrap
+from tracer.proof.trie import BadProof
+from watchers.ethereum.header import EMPTY_TRIE, ref_of
 
 ZERO = "0x" + "00" * 32
 # block 0 of Ethereum's main network, as published
@@ -29,8 +32,11 @@ MAINNET_GENESIS = {
 
 
 def test_the_first_header_of_the_main_network_has_its_published_hash() -> None:
-    encoded = header_rlp(MAINNET_GENESIS)
-    assert encoded is not None and "0x" + keccak(encoded).hex() == MAINNET_GENESIS["hash"]
+    encoded = encode_header({**MAINNET_GENESIS, "totalDifficulty": "0x400000000", "size": "0x21c", "uncles": []})
+    assert "0x" + keccak(encoded).hex() == MAINNET_GENESIS["hash"]
+    header = read_header(encoded)
+    assert (header.height, header.base_fee, header.withdrawals_root) == (0, 0, None)
+    assert header.state_root.hex() == MAINNET_GENESIS["stateRoot"][2:]
 
 
 @pytest.mark.parametrize(
@@ -38,19 +44,39 @@ def test_the_first_header_of_the_main_network_has_its_published_hash() -> None:
     [
         {"gasLimit": "0x1389"},
         {"baseFeePerGas": "0x1"},
+        {"requestsHash": ZERO},
         {"extraData": "0x"},
         {"nonce": None},
         {"nonce": "zero"},
         {"difficulty": 17179869184},
+        {"hash": None},
+        {"hash": ZERO},
     ],
 )
-def test_bytes_that_do_not_hash_to_the_hash_are_not_given(wrong: dict[str, object]) -> None:
-    assert header_rlp({**MAINNET_GENESIS, **wrong}) is None
+def test_a_header_that_does_not_hash_to_its_hash_is_false(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadProof):
+        encode_header({**MAINNET_GENESIS, **wrong})
 
 
-@pytest.mark.parametrize("name", ["miner", "number", "nonce"])
-def test_a_header_with_a_gap_is_not_encoded(name: str) -> None:
-    assert header_rlp({field: value for field, value in MAINNET_GENESIS.items() if field != name}) is None
+@pytest.mark.parametrize("name", ["miner", "number", "nonce", "hash"])
+def test_a_header_with_a_gap_is_false(name: str) -> None:
+    with pytest.raises(BadProof):
+        encode_header({field: value for field, value in MAINNET_GENESIS.items() if field != name})
+
+
+@pytest.mark.parametrize("value", ["0x1", None])
+def test_a_field_that_is_unknown_means_cannot_verify_never_ok(value: str | None) -> None:
+    with pytest.raises(CannotVerify, match=r"cannot verify: .* \(blockAccessListHash\)"):
+        encode_header({**MAINNET_GENESIS, "blockAccessListHash": value})
+
+
+def test_bytes_with_more_fields_than_are_known_cannot_be_verified() -> None:
+    encoded = encode_header(MAINNET_GENESIS)
+    with pytest.raises(CannotVerify):
+        read_header(wrap(encoded[3:] + b"\x80" * 7))
+    for bad in (b"", b"\xc0", encoded[:-1], encoded + b"\0", b"\x80"):
+        with pytest.raises(BadProof):
+            read_header(bad)
 
 
 def test_a_header_names_its_block() -> None:

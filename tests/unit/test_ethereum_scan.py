@@ -1,216 +1,152 @@
-"""What a scan finds in one block, and which blocks it refuses; blocks are made by hand."""
+"""What a scan finds in one block, and which blocks it refuses; the blocks are made by hand, with right roots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
+from ethereum_blocks import (
+    AGENCY,
+    CHAIN,
+    CONTRACT,
+    ETHER,
+    FEE,
+    GAS,
+    LISTED,
+    LISTED_ID,
+    OTHER,
+    SEIZED,
+    STRANGER,
+    TIP,
+    UNLISTED,
+    UNLISTED_ID,
+    Sent,
+    call,
+    light,
+    log,
+    text,
+    whole,
+    word,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.errors import Inconsistent, NodeLacks
-from tracer.types import Asset, AssetId, AssetKind, BlockFacts, ChainId, Hash, Holder, Kind, Movement
+from tracer.errors import BlockRefused, Inconsistent, NodeLacks
+from tracer.proof.ethereum import prove_transaction
+from tracer.types import Asset, AssetId, AssetKind, BlockFacts, Checked, Holder, Kind, Lane, Movement
+from watchers.ethereum.facts import BLOCK_REWARDS_FROM, GWEI
 from watchers.ethereum.header import EMPTY_TRIE
 from watchers.ethereum.logs import TRANSFER
-from watchers.ethereum.scan import GWEI, Answers, Draft, EthereumScanner, RawBlock
-
-CHAIN = ChainId("eip155:31337")
-ETHER = AssetId(f"{CHAIN}/slip44:60")
-SEIZED, AGENCY, STRANGER, OTHER, CONTRACT = (Holder(bytes([number]) * 20) for number in range(1, 6))
-LISTED, UNLISTED = "0x" + "ab" * 20, "0x" + "cd" * 20
-LISTED_ID, UNLISTED_ID = AssetId(f"{CHAIN}/erc20:{LISTED}"), AssetId(f"{CHAIN}/erc20:{UNLISTED}")
-BLOCK = "0x" + "b1" * 32
-RAW = [b"first transaction", b"second transaction", b"third transaction"]
-TXIDS = [Hash(keccak(raw)) for raw in RAW]
-
-
-def text(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
-def call(
-    source: Holder, target: Holder, value: int, *, tx: int = 0, place: Sequence[int] = (), **more: Any
-) -> dict[str, Any]:
-    action = {"from": text(source), "to": text(target), "value": hex(value), "callType": "call"}
-    return {
-        "type": "call",
-        "action": action,
-        "traceAddress": list(place),
-        "blockHash": BLOCK,
-        "transactionHash": text(TXIDS[tx]),
-        "transactionPosition": tx,
-        **more,
-    }
-
-
-def word(data: bytes) -> str:
-    return text(data.rjust(32, b"\0"))
-
-
-def log(
-    source: Holder,
-    target: Holder,
-    amount: int,
-    *,
-    tx: int = 0,
-    index: int = 0,
-    token: str = LISTED,
-    **more: Any,
-) -> dict[str, Any]:
-    return {
-        "address": token,
-        "topics": [TRANSFER, word(source), word(target)],
-        "data": f"0x{amount:064x}",
-        "blockHash": BLOCK,
-        "transactionHash": text(TXIDS[tx]),
-        "transactionIndex": hex(tx),
-        "logIndex": hex(index),
-        "removed": False,
-        **more,
-    }
-
-
-def block(traces: Sequence[Mapping[str, Any]], logs: Sequence[Mapping[str, Any]] = (), **header: Any) -> RawBlock:
-    count = 1 + max((frame["transactionPosition"] for frame in traces), default=-1)
-    said = {
-        "hash": BLOCK,
-        "parentHash": text(bytes(32)),
-        "number": "0x7",
-        "timestamp": "0x64",
-        "miner": text(OTHER),
-        "gasUsed": hex(21000 * count),
-        "transactionsRoot": "0x" + "aa" * 32 if count else EMPTY_TRIE,
-        "transactions": [text(txid) for txid in TXIDS[:count]],
-        **dict.fromkeys(("sha3Uncles", "stateRoot", "receiptsRoot", "logsBloom", "extraData"), "0x"),
-        **dict.fromkeys(("difficulty", "gasLimit"), "0x0"),
-        **dict.fromkeys(("mixHash", "nonce"), "0x"),
-        **header,
-    }
-    return RawBlock(said, logs, traces)
-
-
-def receipt(tx: int, payer: Holder, *, status: int = 1, **more: Any) -> dict[str, Any]:
-    return {
-        "transactionHash": text(TXIDS[tx]),
-        "blockHash": BLOCK,
-        "transactionIndex": hex(tx),
-        "from": text(payer),
-        "status": hex(status),
-        "gasUsed": hex(21000),
-        "effectiveGasPrice": hex(10),
-        **more,
-    }
+from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.scan import EthereumScanner
 
 
 @pytest.fixture
 def scanner() -> EthereumScanner:
+    return watching()
+
+
+def watching() -> EthereumScanner:
     token = Asset(LISTED_ID, "TOK", 6, AssetKind.LISTED)
     scanner = EthereumScanner(CHAIN, Asset(ETHER, "ETH", 18, AssetKind.NATIVE), [token])
     scanner.watch([SEIZED, AGENCY])
     return scanner
 
 
-def facts(scanner: EthereumScanner, draft: Draft, *receipts: Mapping[str, Any]) -> BlockFacts:
-    told = {Hash(bytes.fromhex(receipt["transactionHash"][2:])): receipt for receipt in receipts}
-    return scanner.complete(draft, Answers(dict(zip(TXIDS, RAW, strict=True)), told))
-
-
-def movements(draft: Draft) -> list[list[Movement]]:
-    return [list(hit.movements) for hit in draft.hits]
+def movements(facts: BlockFacts) -> list[list[Movement]]:
+    return [list(tx.movements) for tx in facts.transactions]
 
 
 def ether(index: int, amount: int, source: Holder, target: Holder) -> Movement:
-    return Movement(Kind.TRACE, index, ETHER, amount, source, target)
+    lane = Lane.REPORTED if index else Lane.PROVEN
+    return Movement(Kind.TRACE, index, ETHER, amount, source, target, lane=lane)
 
 
-def test_a_block_without_watched_accounts_has_no_hits_and_asks_nothing(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(STRANGER, OTHER, 5)], [log(STRANGER, OTHER, 5)]))
-    assert draft.hits == () and draft.skipped == []
-    found = scanner.complete(draft, None)
-    assert (found.ref.height, found.time, found.header, found.transactions) == (7, 100, None, ())
+def token(index: int, amount: int, source: Holder, target: Holder, asset: AssetId = LISTED_ID) -> Movement:
+    return Movement(Kind.LOG, index, asset, amount, source, target)
 
 
-def test_a_credit_needs_no_receipt_and_a_debit_does(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(STRANGER, SEIZED, 5), call(SEIZED, STRANGER, 6, tx=1)]))
-    assert [hit.wants_receipt for hit in draft.hits] == [False, True]
-    found = facts(scanner, draft, receipt(1, SEIZED))
-    assert [tx.position for tx in found.transactions] == [0, 1]
-    assert found.transactions[0].movements == (ether(0, 5, STRANGER, SEIZED),)
-    assert found.transactions[1].movements == (
-        Movement(Kind.FEE, 0, ETHER, 210_000, SEIZED, None),
-        ether(0, 6, SEIZED, STRANGER),
-    )
-    assert found.transactions[1].raw == RAW[1]
+def fee(payer: Holder) -> Movement:
+    return Movement(Kind.FEE, 0, ETHER, FEE, payer, None, lane=Lane.PROVEN)
 
 
-def test_a_failed_transaction_of_a_watched_payer_costs_its_fee_only(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(SEIZED, AGENCY, 5, error="Reverted")]))
-    (tx,) = facts(scanner, draft, receipt(0, SEIZED, status=0)).transactions
-    assert tx.movements == (Movement(Kind.FEE, 0, ETHER, 210_000, SEIZED, None),)
+# --- what is found
 
 
-def test_a_failed_transaction_of_a_stranger_is_no_hit(scanner: EthereumScanner) -> None:
-    assert scanner.scan(block([call(STRANGER, SEIZED, 5, error="Reverted")])).hits == ()
+def test_a_block_without_watched_accounts_says_nothing(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(Sent(STRANGER, OTHER, 5, logs=[log(STRANGER, OTHER, 5)])))
+    assert (facts.ref.height, facts.time, facts.header, facts.transactions, facts.loose) == (7, 100, None, (), ())
+    assert facts.skipped == () and facts.checked is Checked.WHOLE
+    assert scanner.complete(facts, None) is facts
+
+
+def test_a_debit_has_its_fee_and_a_credit_has_none(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(Sent(STRANGER, SEIZED, 5), Sent(SEIZED, STRANGER, 6)))
+    assert [tx.position for tx in facts.transactions] == [0, 1]
+    assert movements(facts) == [[ether(0, 5, STRANGER, SEIZED)], [fee(SEIZED), ether(0, 6, SEIZED, STRANGER)]]
+
+
+def test_the_bytes_that_are_kept_prove_the_transaction_again(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(*(Sent(SEIZED, STRANGER, amount) for amount in range(1, 20))))
+    assert facts.header is not None and keccak(facts.header) == facts.ref.hash
+    for tx in facts.transactions:
+        assert keccak(tx.raw) == tx.txid and tx.proof is not None
+        shown = prove_transaction(facts.header, facts.ref.hash, tx.txid, tx.position, tx.raw, tx.proof)
+        assert (shown.sender, shown.transaction.to, shown.transaction.value) == (SEIZED, STRANGER, tx.position + 1)
+        assert (shown.gas_used, shown.receipt.succeeded) == (GAS, True)
+
+
+def test_a_failed_transaction_costs_a_watched_payer_its_fee_only(scanner: EthereumScanner) -> None:
+    sent = Sent(SEIZED, AGENCY, 5, inner=[call(AGENCY, OTHER, 1)], fails=True)
+    assert movements(scanner.scan(whole(sent))) == [[fee(SEIZED)]]
+    assert scanner.scan(whole(Sent(STRANGER, SEIZED, 5, fails=True))).transactions == ()
 
 
 def test_a_payment_inside_a_reverted_frame_is_no_hit(scanner: EthereumScanner) -> None:
-    frames = [
-        call(STRANGER, CONTRACT, 5),
-        call(CONTRACT, CONTRACT, 5, place=[0], error="Reverted"),
-        call(CONTRACT, SEIZED, 5, place=[0, 0]),
-    ]
-    assert scanner.scan(block(frames)).hits == ()
-
-
-def test_blob_gas_is_part_of_the_fee(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(SEIZED, STRANGER, 0)]))
-    told = receipt(0, SEIZED, blobGasUsed=hex(131072), blobGasPrice=hex(3))
-    (tx,) = facts(scanner, draft, told).transactions
-    assert tx.movements == (Movement(Kind.FEE, 0, ETHER, 210_000 + 393_216, SEIZED, None),)
+    inner = [call(CONTRACT, CONTRACT, 5, error="Reverted"), call(CONTRACT, SEIZED, 5, [0, 0])]
+    assert scanner.scan(whole(Sent(STRANGER, CONTRACT, 5, inner=inner))).transactions == ()
 
 
 def test_all_value_of_a_hit_transaction_is_kept_so_that_it_can_be_followed(scanner: EthereumScanner) -> None:
-    frames = [
-        call(STRANGER, CONTRACT, 9),
-        call(CONTRACT, OTHER, 4, place=[0]),
-        call(OTHER, SEIZED, 3, place=[0, 0]),
-        call(CONTRACT, OTHER, 0, place=[1]),
-    ]
+    inner = [call(CONTRACT, OTHER, 4), call(OTHER, SEIZED, 3, [0, 0]), call(CONTRACT, OTHER, 0, [1])]
     logs = [
-        log(STRANGER, CONTRACT, 50, index=0),
-        log(CONTRACT, SEIZED, 50, index=1),
-        log(STRANGER, OTHER, 8, index=2, token=UNLISTED),  # another asset, nobody watched
+        log(STRANGER, CONTRACT, 50),
+        log(CONTRACT, SEIZED, 50),
+        log(STRANGER, OTHER, 8, token=UNLISTED),  # another asset, nobody watched
     ]
-    assert movements(scanner.scan(block(frames, logs))) == [
+    quiet = Sent(STRANGER, OTHER, 1, logs=[log(STRANGER, OTHER, 1)])
+    assert movements(scanner.scan(whole(quiet, Sent(STRANGER, CONTRACT, 9, inner, logs)))) == [
         [
             ether(0, 9, STRANGER, CONTRACT),
             ether(1, 4, CONTRACT, OTHER),
             ether(2, 3, OTHER, SEIZED),
-            Movement(Kind.LOG, 0, LISTED_ID, 50, STRANGER, CONTRACT),
-            Movement(Kind.LOG, 1, LISTED_ID, 50, CONTRACT, SEIZED),
+            token(1, 50, STRANGER, CONTRACT),
+            token(2, 50, CONTRACT, SEIZED),
         ]
     ]
 
 
 def test_a_token_nobody_listed_is_kept_and_named_as_such(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(STRANGER, CONTRACT, 0)], [log(STRANGER, SEIZED, 10**30, token="0x" + "CD" * 20)]))
-    assert draft.new_assets == (Asset(UNLISTED_ID, "", 0, AssetKind.UNLISTED),)
-    assert movements(draft) == [[Movement(Kind.LOG, 0, UNLISTED_ID, 10**30, STRANGER, SEIZED)]]
+    facts = scanner.scan(
+        whole(Sent(STRANGER, CONTRACT, 0, logs=[log(STRANGER, SEIZED, 10**30, token="0x" + "CD" * 20)]))
+    )
+    assert facts.new_assets == (Asset(UNLISTED_ID, "", 0, AssetKind.UNLISTED),)
+    assert movements(facts) == [[token(0, 10**30, STRANGER, SEIZED, UNLISTED_ID)]]
 
 
 def test_a_collectible_is_one_piece_of_its_own_asset(scanner: EthereumScanner) -> None:
     number = 2**256 - 1
-    nft = log(STRANGER, SEIZED, 0, topics=[TRANSFER, word(STRANGER), word(SEIZED), hex(number)], data="0x")
-    draft = scanner.scan(block([call(STRANGER, CONTRACT, 0)], [nft]))
+    topics = [TRANSFER, word(STRANGER), word(SEIZED), hex(number)]
+    facts = scanner.scan(whole(Sent(STRANGER, CONTRACT, 0, logs=[log(STRANGER, SEIZED, 0, topics=topics, data="0x")])))
     asset = AssetId(f"{CHAIN}/erc721:{LISTED}/{number}")
-    assert movements(draft) == [[Movement(Kind.LOG, 0, asset, 1, STRANGER, SEIZED)]]
-    assert draft.new_assets == (Asset(asset, "", 0, AssetKind.NFT),)
+    assert movements(facts) == [[token(0, 1, STRANGER, SEIZED, asset)]]
+    assert facts.new_assets == (Asset(asset, "", 0, AssetKind.NFT),)
 
 
 def test_a_transfer_of_nothing_is_kept_and_the_largest_amount_too(scanner: EthereumScanner) -> None:
-    logs = [log(STRANGER, SEIZED, 0, index=0), log(SEIZED, STRANGER, 2**256 - 1, index=1)]
-    ((nothing, everything),) = movements(scanner.scan(block([call(STRANGER, CONTRACT, 0)], logs)))
+    logs = [log(STRANGER, SEIZED, 0), log(SEIZED, STRANGER, 2**256 - 1)]
+    ((nothing, everything),) = movements(scanner.scan(whole(Sent(STRANGER, CONTRACT, 0, logs=logs))))
     assert (nothing.amount, everything.amount) == (0, 2**256 - 1)
 
 
@@ -228,172 +164,215 @@ def test_a_transfer_of_nothing_is_kept_and_the_largest_amount_too(scanner: Ether
 def test_a_log_of_another_shape_is_skipped_with_its_reason(
     scanner: EthereumScanner, shape: dict[str, Any], reason: str
 ) -> None:
-    draft = scanner.scan(block([call(STRANGER, CONTRACT, 0)], [log(STRANGER, SEIZED, 1, index=9, **shape)]))
-    assert draft.hits == ()
-    assert len(draft.skipped) == 1 and reason in draft.skipped[0] and "log 9 of " + LISTED in draft.skipped[0]
+    logs = [log(OTHER, OTHER, 1), log(STRANGER, SEIZED, 1, **shape)]
+    facts = scanner.scan(whole(Sent(STRANGER, CONTRACT, 0, logs=logs)))
+    assert facts.transactions == ()
+    assert len(facts.skipped) == 1 and reason in facts.skipped[0] and "log 1 of " + LISTED in facts.skipped[0]
+    assert scanner.concerns(light(Sent(STRANGER, CONTRACT, 0, logs=logs)))
 
 
 def test_a_log_of_another_shape_between_strangers_is_not_worth_a_word(scanner: EthereumScanner) -> None:
     odd = log(STRANGER, OTHER, 1, topics=[TRANSFER], data="0x" + "00" * 95)
     foreign = log(SEIZED, AGENCY, 1, topics=["0x" + "11" * 32])
-    assert scanner.scan(block([call(STRANGER, CONTRACT, 0)], [odd, foreign])).skipped == []
+    nothing = log(SEIZED, AGENCY, 1, topics=[])
+    sent = Sent(STRANGER, CONTRACT, 0, logs=[odd, foreign, nothing])
+    assert scanner.scan(whole(sent)).skipped == () and not scanner.concerns(light(sent))
 
 
-def test_a_withdrawal_is_loose_and_counted_in_gwei(scanner: EthereumScanner) -> None:
-    paid = [
-        {"index": "0x63", "validatorIndex": "0x1", "address": text(holder), "amount": hex(32)}
-        for holder in (STRANGER, SEIZED)
-    ]
-    draft = scanner.scan(block([], withdrawals=paid))
-    assert draft.loose == (Movement(Kind.WITHDRAWAL, 1, ETHER, 32 * GWEI, None, SEIZED),)
+# --- income without a transaction of the holder's
 
 
-def test_income_that_is_not_observed_is_named(scanner: EthereumScanner) -> None:
-    reward = {"type": "reward", "action": {"author": text(AGENCY), "value": "0x5"}, "blockHash": BLOCK}
-    raw = block([call(STRANGER, OTHER, 1)], miner=text(SEIZED))
-    draft = scanner.scan(replace(raw, traces=[*raw.traces, {**reward, "traceAddress": []}]))
-    assert draft.hits == ()
-    assert draft.skipped == [
-        f"block reward to {text(AGENCY)} unobserved",
-        f"priority fees to {text(SEIZED)} unobserved",
-    ]
+def test_a_withdrawal_is_loose_proven_and_counted_in_gwei(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(withdrawals=[(STRANGER, 32), (SEIZED, 32)]))
+    assert facts.loose == (Movement(Kind.WITHDRAWAL, 1, ETHER, 32 * GWEI, None, SEIZED, lane=Lane.PROVEN),)
+    assert facts.header is not None
 
 
-def reward(author: Holder, **more: Any) -> dict[str, Any]:
-    """What the node credits at the end of a block, as it stands in `trace_block`."""
-    nowhere = {"traceAddress": [], "transactionHash": None, "transactionPosition": None, "result": None}
-    action = {"author": text(author), "value": "0x5", "rewardType": "block"}
-    return {"type": "reward", "action": action, "blockHash": BLOCK, **nowhere, **more}
+def test_priority_fees_of_a_watched_recipient_are_its_income_by_transaction(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(Sent(STRANGER, OTHER, 1), Sent(SEIZED, OTHER, 1), miner=text(AGENCY)))
+    assert facts.loose == tuple(
+        Movement(Kind.REWARD, position, ETHER, TIP * GAS, None, AGENCY, lane=Lane.PROVEN) for position in (0, 1)
+    )
 
 
-def test_rewards_at_the_end_of_a_block_are_no_part_of_its_last_transaction(scanner: EthereumScanner) -> None:
-    raw = block([call(STRANGER, OTHER, 1), call(STRANGER, SEIZED, 5, tx=1)])
-    draft = scanner.scan(replace(raw, traces=[*raw.traces, reward(OTHER), reward(SEIZED)]))
-    assert movements(draft) == [[ether(0, 5, STRANGER, SEIZED)]]
-    assert draft.skipped == [f"block reward to {text(SEIZED)} unobserved"]
+def test_block_rewards_are_income_as_the_tracer_reports_it(scanner: EthereumScanner) -> None:
+    facts = scanner.scan(whole(Sent(STRANGER, SEIZED, 5), rewards=[OTHER, SEIZED, AGENCY]))
+    assert movements(facts) == [[ether(0, 5, STRANGER, SEIZED)]]
+    assert facts.loose == tuple(
+        Movement(Kind.REWARD, BLOCK_REWARDS_FROM + order, ETHER, 5, None, whom)
+        for order, whom in enumerate((SEIZED, AGENCY))
+    )
 
 
 def test_rewards_come_last_and_are_of_the_same_block(scanner: EthereumScanner) -> None:
-    raw = block([call(STRANGER, SEIZED, 5)])
-    for frames in (
-        [reward(OTHER), *raw.traces],
-        [*raw.traces, reward(OTHER, blockHash="0x" + "b2" * 32), reward(OTHER)],
-    ):
+    raw = whole(Sent(STRANGER, SEIZED, 5), rewards=[OTHER])
+    first, reward = raw.traces
+    for frames in ([reward, first], [first, {**reward, "blockHash": "0x" + "b2" * 32}, reward]):
         with pytest.raises(Inconsistent):
             scanner.scan(replace(raw, traces=frames))
 
 
-GOOD = block(
-    [call(STRANGER, SEIZED, 1), call(STRANGER, OTHER, 1, tx=1), call(OTHER, AGENCY, 1, tx=1, place=[0])],
-    [log(STRANGER, SEIZED, 1), log(STRANGER, SEIZED, 1, tx=1, index=1)],
+# --- what the tracer may not say
+
+
+@pytest.mark.parametrize("checked", [Checked.WHOLE, Checked.HEADER])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"error": "Reverted"},
+        {"action": {"from": text(AGENCY), "to": text(SEIZED), "value": "0x1", "callType": "call"}},
+        {"action": {"from": text(STRANGER), "to": text(AGENCY), "value": "0x1", "callType": "call"}},
+        {"action": {"from": text(STRANGER), "to": text(SEIZED), "value": "0x2", "callType": "call"}},
+        {"type": "create", "result": {"address": text(SEIZED)}},
+    ],
+)
+def test_a_tracer_that_contradicts_what_is_proven_is_refused(
+    scanner: EthereumScanner, wrong: dict[str, Any], checked: Checked
+) -> None:
+    raw = whole(Sent(OTHER, OTHER, 1), Sent(STRANGER, SEIZED, 1), checked=checked)
+    assert len(scanner.scan(raw).transactions) == 1
+    first, second = raw.traces
+    with pytest.raises(BlockRefused) as refused:
+        scanner.scan(replace(raw, traces=[first, {**second, **wrong}]))
+    assert (refused.value.height, "0x" + refused.value.block.hex()) == (7, raw.header["hash"])
+    assert refused.value.evidence
+
+
+def test_a_tracer_that_hides_a_failure_is_refused(scanner: EthereumScanner) -> None:
+    raw = whole(Sent(STRANGER, SEIZED, 1, fails=True))
+    (frame,) = raw.traces
+    with pytest.raises(BlockRefused, match="failed"):
+        scanner.scan(replace(raw, traces=[{key: value for key, value in frame.items() if key != "error"}]))
+
+
+def test_a_sender_that_is_not_the_one_who_signed_is_refused(scanner: EthereumScanner) -> None:
+    """Nothing but the signature shows who paid; a debit hidden behind another name would be found by nothing else."""
+    hidden = Sent(SEIZED, OTHER, 1, told={"from": text(STRANGER)})
+    raw = whole(hidden)
+    (frame,) = raw.traces
+    lying = replace(raw, traces=[{**frame, "action": {**frame["action"], "from": text(STRANGER)}}])
+    with pytest.raises(BlockRefused, match="not signed by"):
+        scanner.scan(lying)
+    unseen = scanner.scan(replace(lying, checked=Checked.HEADER))
+    assert unseen.transactions == () and unseen.checked is Checked.HEADER
+
+
+SENT = (
+    Sent(STRANGER, SEIZED, 1),
+    Sent(STRANGER, OTHER, 1, inner=[call(OTHER, AGENCY, 1)], logs=[log(STRANGER, SEIZED, 1)]),
 )
 
 
-def damaged(part: str, at: int, **wrong: Any) -> RawBlock:
-    items = [dict(item) for item in getattr(GOOD, part)]
+def damaged(raw: RawBlock, part: str, at: int, **wrong: Any) -> RawBlock:
+    items = [dict(item) for item in getattr(raw, part)]
     items[at].update(wrong)
-    return replace(GOOD, **{part: items})
+    return replace(raw, **{part: items})
+
+
+FRAMES: list[tuple[int, dict[str, Any]]] = [
+    (0, {"blockHash": "0x" + "b2" * 32}),
+    (2, {"blockHash": "0x" + "b2" * 32}),
+    (1, {"transactionHash": "0x" + "11" * 32}),
+    (2, {"transactionPosition": 0}),
+    (2, {"traceAddress": [0, 0]}),
+    (0, {"action": {}}),
+    (2, {"action": {"from": text(OTHER), "to": "0x01", "value": "0x1", "callType": "call"}}),
+    (2, {"type": "unknown"}),
+]
+
+
+@pytest.mark.parametrize(("at", "wrong"), FRAMES)
+def test_frames_that_do_not_belong_together_are_inconsistent(
+    scanner: EthereumScanner, at: int, wrong: dict[str, Any]
+) -> None:
+    scanner.watch([Holder(bytes(19) + b"\x01")])
+    with pytest.raises(Inconsistent):
+        scanner.scan(damaged(whole(*SENT), "traces", at, **wrong))
+
+
+@pytest.mark.parametrize("frames", [slice(0, 1), slice(1, 3), slice(0, 0)])
+def test_frames_that_are_missing_are_inconsistent(scanner: EthereumScanner, frames: slice) -> None:
+    raw, little = whole(*SENT), light(*SENT)
+    for call_ in (
+        lambda: scanner.scan(replace(raw, traces=raw.traces[frames])),
+        lambda: scanner.concerns(replace(little, traces=little.traces[frames])),
+    ):
+        with pytest.raises(Inconsistent):
+            call_()
+
+
+# --- the policy `hits`
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        damaged("logs", 0, removed=True),
-        damaged("logs", 1, blockHash="0x" + "b2" * 32),
-        damaged("logs", 1, logIndex="0x0"),
-        damaged("logs", 1, transactionHash=text(TXIDS[0])),
-        damaged("logs", 1, transactionIndex="0x5"),
-        damaged("logs", 0, data="0xzz" + "0" * 62),
-        damaged("logs", 0, topics=[TRANSFER, "0x", "0x"]),
-        damaged("traces", 0, blockHash="0x" + "b2" * 32),
-        damaged("traces", 2, blockHash="0x" + "b2" * 32),
-        damaged("traces", 1, transactionHash=text(TXIDS[0])),
-        damaged("traces", 2, transactionPosition=0),
-        damaged("traces", 2, traceAddress=[0, 0]),
-        damaged("traces", 0, action={"from": text(STRANGER), "to": "0x01", "value": "0x1", "callType": "call"}),
-        damaged("traces", 0, action={}),
-        damaged("traces", 0, error="Reverted"),  # and yet it left a log
-        replace(GOOD, traces=GOOD.traces[:1]),
-        replace(GOOD, traces=GOOD.traces[1:]),
-        replace(GOOD, traces=[]),
-        replace(GOOD, header={**GOOD.header, "transactions": []}),
-        replace(GOOD, header={**GOOD.header, "transactionsRoot": EMPTY_TRIE}),
-        replace(GOOD, header={**GOOD.header, "hash": "0x12"}),
-        replace(GOOD, header={**GOOD.header, "miner": None}),
-        replace(GOOD, header={}),
+        light(Sent(SEIZED, OTHER, 0)),
+        light(Sent(STRANGER, SEIZED, 1)),
+        light(Sent(STRANGER, SEIZED, 1, fails=True)),  # perhaps: a whole block tells
+        light(Sent(STRANGER, OTHER, 1, inner=[call(OTHER, AGENCY, 1)])),
+        light(Sent(STRANGER, OTHER, 1, logs=[log(STRANGER, OTHER, 1), log(OTHER, SEIZED, 1)])),
+        light(Sent(STRANGER, OTHER, 1), miner=text(SEIZED)),
+        light(withdrawals=[(STRANGER, 1), (SEIZED, 1)]),
+        light(rewards=[SEIZED]),
     ],
 )
-def test_parts_that_do_not_belong_together_are_inconsistent(scanner: EthereumScanner, raw: RawBlock) -> None:
-    assert len(scanner.scan(GOOD).hits) == 2
-    scanner.watch([Holder(bytes(19) + b"\x01")])
-    with pytest.raises(Inconsistent):
-        scanner.scan(raw)
+def test_a_block_in_which_a_watched_account_has_a_part_is_wanted_whole(scanner: EthereumScanner, raw: RawBlock) -> None:
+    assert scanner.concerns(raw)
+    assert not EthereumScanner(CHAIN, Asset(ETHER, "ETH", 18, AssetKind.NATIVE)).concerns(raw)
+
+
+def test_a_block_that_concerns_nobody_is_noted_with_what_was_checked(scanner: EthereumScanner) -> None:
+    raw = light(Sent(STRANGER, OTHER, 1, logs=[log(STRANGER, OTHER, 1)]))
+    assert not scanner.concerns(raw)
+    facts = scanner.scan(raw)
+    assert (facts.ref.height, facts.time, facts.header, facts.transactions) == (7, 100, None, ())
+    assert facts.checked is Checked.HEADER and facts.skipped == ()
+    assert scanner.scan(replace(raw, internal=False)).skipped == ("internal transfers unobserved",)
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "raw",
     [
-        {"blockHash": "0x" + "b2" * 32},
-        {"transactionHash": text(TXIDS[1])},
-        {"transactionIndex": "0x1"},
-        {"from": text(STRANGER)},
-        {"status": "0x0"},  # the traces say that it succeeded
-        {"gasUsed": None},
-        {"gasUsed": "lots"},
+        damaged(light(*SENT), "logs", 0, removed=True),
+        damaged(light(*SENT), "logs", 0, blockHash="0x" + "b2" * 32),
+        damaged(light(*SENT), "logs", 0, topics=[TRANSFER, "0x", "0x"]),
+        replace(light(*SENT), header={**light(*SENT).header, "transactions": []}),
+        replace(light(*SENT), header={**light(*SENT).header, "transactionsRoot": EMPTY_TRIE}),
     ],
 )
-def test_a_receipt_that_does_not_fit_is_inconsistent(scanner: EthereumScanner, wrong: dict[str, Any]) -> None:
-    draft = scanner.scan(block([call(SEIZED, STRANGER, 1)]))
+def test_parts_that_do_not_belong_together_are_inconsistent(scanner: EthereumScanner, raw: RawBlock) -> None:
+    assert scanner.concerns(light(*SENT))
     with pytest.raises(Inconsistent):
-        scanner.complete(draft, Answers({TXIDS[0]: RAW[0]}, {TXIDS[0]: {**receipt(0, SEIZED), **wrong}}))
+        scanner.concerns(raw)
 
 
-def test_bytes_that_are_not_the_transaction_are_inconsistent(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(STRANGER, SEIZED, 1)]))
-    with pytest.raises(Inconsistent, match="another hash"):
-        scanner.complete(draft, Answers({TXIDS[0]: RAW[1]}, {}))
-    with pytest.raises(Inconsistent):
-        scanner.complete(draft, Answers({}, {}))
-    with pytest.raises(TypeError):
-        scanner.complete(draft, None)
+# --- without traces, and before Byzantium
 
 
 def test_without_traces_the_receipt_says_whether_value_moved(scanner: EthereumScanner) -> None:
-    frames = [call(STRANGER, SEIZED, 5), call(STRANGER, SEIZED, 6, tx=1), call(SEIZED, OTHER, 7, tx=2)]
-    draft = scanner.scan(replace(block(frames), internal=False))
-    assert draft.skipped == ["internal transfers unobserved"]
-    told = [receipt(0, STRANGER, status=0), receipt(1, STRANGER), receipt(2, SEIZED, status=0)]
-    found = facts(scanner, draft, *told).transactions
-    assert [(tx.position, [move.kind for move in tx.movements]) for tx in found] == [
+    sent = (Sent(STRANGER, SEIZED, 5, fails=True), Sent(STRANGER, SEIZED, 6), Sent(SEIZED, OTHER, 7, fails=True))
+    facts = scanner.scan(whole(*sent, internal=False))
+    assert facts.skipped == ("internal transfers unobserved",)
+    assert [(tx.position, [move.kind for move in tx.movements]) for tx in facts.transactions] == [
         (1, [Kind.TRACE]),
         (2, [Kind.FEE]),
     ]
 
 
-def old_receipt(tx: int, payer: Holder) -> dict[str, Any]:
-    """One from before the Byzantium fork: the state after the transaction, and no word on its success."""
-    told = receipt(tx, payer, root="0x" + "aa" * 32)
-    del told["status"]
-    return told
+STATE = "0x" + "aa" * 32
 
 
-def test_where_receipts_do_not_tell_failure_the_traces_do(scanner: EthereumScanner) -> None:
-    frames = [call(SEIZED, STRANGER, 5), call(SEIZED, STRANGER, 6, tx=1, error="Out of gas")]
-    found = facts(scanner, scanner.scan(block(frames)), old_receipt(0, SEIZED), old_receipt(1, SEIZED)).transactions
-    assert [[move.kind for move in tx.movements] for tx in found] == [[Kind.FEE, Kind.TRACE], [Kind.FEE]]
+def test_where_receipts_do_not_tell_failure_the_traces_report_it(scanner: EthereumScanner) -> None:
+    raw = whole(Sent(SEIZED, STRANGER, 5, root=STATE), Sent(SEIZED, STRANGER, 6, root=STATE, fails=True))
+    (paid, moved), (failed,) = movements(scanner.scan(raw))
+    assert (paid, failed) == (fee(SEIZED), fee(SEIZED))
+    assert (moved.kind, moved.amount, moved.lane) == (Kind.TRACE, 5, Lane.REPORTED)
 
 
 def test_where_neither_receipts_nor_traces_tell_failure_nothing_is_assumed(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(replace(block([call(STRANGER, SEIZED, 5)]), internal=False))
     with pytest.raises(NodeLacks, match="Byzantium"):
-        facts(scanner, draft, old_receipt(0, STRANGER))
-
-
-@pytest.mark.parametrize("wrong", [{"root": None}, {"root": "0x"}, {"root": "0x" + "aa" * 32, "status": "0x0"}])
-def test_a_receipt_without_status_and_root_is_inconsistent(scanner: EthereumScanner, wrong: dict[str, Any]) -> None:
-    draft = scanner.scan(block([call(SEIZED, STRANGER, 5)]))
-    with pytest.raises(Inconsistent):
-        facts(scanner, draft, {**old_receipt(0, SEIZED), **wrong})
+        scanner.scan(whole(Sent(STRANGER, SEIZED, 5, root=STATE), internal=False))
 
 
 def test_only_accounts_can_be_watched(scanner: EthereumScanner) -> None:
@@ -401,28 +380,22 @@ def test_only_accounts_can_be_watched(scanner: EthereumScanner) -> None:
         scanner.watch([Holder(b"\x00\x14" + bytes(20))])
 
 
-def test_a_header_that_does_not_hash_to_its_hash_is_not_kept(scanner: EthereumScanner) -> None:
-    draft = scanner.scan(block([call(STRANGER, SEIZED, 1)]))
-    assert facts(scanner, draft).header is None
-    assert draft.skipped[-1].startswith("header not kept")
+senders = st.sampled_from([SEIZED, AGENCY, STRANGER, OTHER])
+receivers = st.sampled_from([SEIZED, AGENCY, STRANGER, OTHER, CONTRACT])
 
 
-holders = st.sampled_from([SEIZED, AGENCY, STRANGER, OTHER, CONTRACT])
-
-
-@given(st.lists(st.tuples(holders, holders, st.integers(0, 3), st.booleans()), min_size=1, max_size=3))
-def test_a_scan_finds_what_a_naive_reading_finds(sent: list[tuple[Holder, Holder, int, bool]]) -> None:
-    scanner = EthereumScanner(CHAIN, Asset(ETHER, "ETH", 18, AssetKind.NATIVE))
-    scanner.watch([SEIZED, AGENCY])
-    frames = [
-        call(source, target, value, tx=tx, **({"error": "Reverted"} if fails else {}))
-        for tx, (source, target, value, fails) in enumerate(sent)
-    ]
+@given(st.lists(st.tuples(senders, receivers, st.integers(0, 3), st.booleans()), min_size=1, max_size=3))
+def test_a_scan_finds_what_a_naive_reading_finds(sent: Sequence[tuple[Holder, Holder, int, bool]]) -> None:
+    scanner = watching()
     expected = []
-    for tx, (source, target, value, fails) in enumerate(sent):
+    for position, (source, target, value, fails) in enumerate(sent):
         moves = value > 0 and not fails
         if source in (SEIZED, AGENCY) or (moves and target in (SEIZED, AGENCY)):
-            expected.append((tx, [ether(0, value, source, target)] if moves else []))
-    draft = scanner.scan(block(frames))
-    assert [(hit.position, list(hit.movements)) for hit in draft.hits] == expected
-    assert scanner.scan(block(frames)) == draft  # a scan changes nothing
+            fees = [fee(source)] if source in (SEIZED, AGENCY) else []
+            expected.append((position, fees + ([ether(0, value, source, target)] if moves else [])))
+    played = [Sent(source, target, value, fails=fails) for source, target, value, fails in sent]
+    raw = whole(*played)
+    facts = scanner.scan(raw)
+    assert [(tx.position, list(tx.movements)) for tx in facts.transactions] == expected
+    assert scanner.scan(raw) == facts  # a scan changes nothing
+    assert scanner.concerns(light(*played)) or not expected

@@ -49,6 +49,7 @@ class EthereumChain(ChainConfig):
     confirmed: int | str = Field(default="safe", description='"safe", "finalized" or a whole number >= 1')
     final: int | str = Field(default="finalized", description='"safe", "finalized" or a whole number >= 1')
     traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
+    verify: Literal["all", "hits"] = Field(default="all", description='"all" or "hits"')
     ws_url: str | None = Field(default=None, repr=False, description='a URL such as "ws://127.0.0.1:8545"')
     follow: AccountFollow = Field(default=AccountFollow(), description="a table")
     pins: tuple[str, ...] = Field(
@@ -160,6 +161,7 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     from watchers.ethereum.node import EthereumNode
     from watchers.ethereum.scan import EthereumScanner
 
+    scanner = EthereumScanner(chain.id, chain.native, chain.tokens)
     node = EthereumNode(
         rpc_url=chain.rpc_url,
         chain_id=chain.chain_id,
@@ -168,9 +170,11 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         deadline_s=chain.deadline_s,
         in_flight=chain.in_flight,
         traces=chain.traces,
+        verify=chain.verify,
+        concerns=scanner.concerns,
         ws_url=chain.ws_url,
     )
-    return node, EthereumScanner(chain.id, chain.native, chain.tokens)
+    return node, scanner
 
 
 FAMILY = Family(

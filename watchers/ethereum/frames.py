@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_utils.crypto import keccak
-
 from tracer.errors import Inconsistent, NodeUnavailable
-from watchers.ethereum.header import rlp, rlp_number
+from tracer.proof.transaction import created
 
 Frame = Mapping[str, Any]
 
@@ -134,11 +132,6 @@ def from_transactions(transactions: Sequence[Mapping[str, Any]], block_hash: str
             "transactionPosition": position,
         }
         if not sent["to"]:
-            frame["result"] = {"address": _created(sent["from"], int(sent["nonce"], 16))}
+            frame["result"] = {"address": "0x" + created(bytes.fromhex(sent["from"][2:]), int(sent["nonce"], 16)).hex()}
         frames.append(frame)
     return frames
-
-
-def _created(sender: str, nonce: int) -> str:
-    """The address of the contract that a transaction without a receiver creates."""
-    return "0x" + keccak(rlp([bytes.fromhex(sender[2:]), rlp_number(nonce)]))[12:].hex()

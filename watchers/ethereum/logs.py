@@ -36,9 +36,12 @@ class Misshapen:
     reason: str
 
 
-def read(chain: ChainId, log: Mapping[str, Any]) -> TokenTransfer | Misshapen:
-    """Read a log whose first topic is `TRANSFER`; raises KeyError or ValueError if a field is not hex."""
-    topics, contract, index = log["topics"], log["address"].lower(), int(log["logIndex"], 16)
+def read(chain: ChainId, log: Mapping[str, Any], index: int) -> TokenTransfer | Misshapen:
+    """Read a log whose first topic is `TRANSFER` and that is number `index` of its block.
+
+    Raises KeyError or ValueError if a field is not hex.
+    """
+    topics, contract = log["topics"], log["address"].lower()
     data = log["data"][2:]
     where = f"log {index} of {contract}"
     if len(topics) not in (3, 4):
