@@ -171,6 +171,64 @@ def import_(given: Given, file: Path) -> int:
     return _finish(daemon.import_case(config, file))
 
 
+@group.group("settle")
+def settle_group() -> None:
+    """Let a halted chain go on, on record."""
+
+
+BY = click.option("--by", required=True, metavar="NAME", help="Who settles it.")
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Why, in words.")
+
+
+@settle_group.command("refusal", epilog=EPILOG)
+@click.argument("number", type=click.IntRange(min=1))
+@BY
+@REASON
+@click.pass_obj
+def settle_refusal(given: Given, number: int, by: str, reason: str) -> int:
+    """Say that the node whose block NUMBER was refused is repaired, so that it is asked again.
+
+    The block itself is never accepted: it is verified anew. v_refused_block lists the numbers. Goes to the running
+    tracerd of the store, or writes itself if none runs.
+
+    \b
+    Example:
+      tracerd settle refusal 3 --by "A. Operator" --reason "disk replaced, reindexed"
+    """
+    return _settle(
+        given, {"what": "refusal", "subject": str(number), "by": by, "reason": reason, "to": "", "yes": True}
+    )
+
+
+@settle_group.command("finality", epilog=EPILOG)
+@click.argument("chain")
+@click.option("--to", required=True, metavar="HASH", help="The block that takes the place of ours at the fork.")
+@BY
+@REASON
+@click.option("--yes", is_flag=True, help="Do it; without it, only what would happen is printed (exit code 2).")
+@click.pass_obj
+def settle_finality(given: Given, chain: str, to: str, by: str, reason: str, yes: bool) -> int:
+    """Follow a node past blocks of CHAIN that were final here.
+
+    Prints what leaves the chain: blocks, movements, and the verdicts that rest on them. With --yes the final mark
+    is lowered to the fork, on record, and the chain is followed again. Nothing is deleted.
+
+    \b
+    Example:
+      tracerd settle finality bitcoin --to HASH --by "A. Operator" --reason "second node agrees" --yes
+    """
+    return _settle(given, {"what": "finality", "subject": chain, "by": by, "reason": reason, "to": to, "yes": yes})
+
+
+def _settle(given: Given, body: dict[str, Any]) -> int:
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import daemon
+
+    return _finish(daemon.settle_halt(config, body))
+
+
 def main() -> None:
     """Run a command and exit with its code."""
     show_unexpected("tracerd")

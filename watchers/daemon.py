@@ -24,6 +24,7 @@ from watchers.config import Config, config_hash
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
+from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,10 @@ async def run(config: Config, *, until_tip: bool) -> int:
                 log.info("imported case file %s", file)
         store.note_run(__version__, config_hash(config), int(time.time()))
         log.info("store=%s opened", path)
-        handlers = {"import": lambda body: _import_running(body, config, store, followers)}
+        handlers = {
+            "import": lambda body: _import_running(body, config, store, followers),
+            "settle": lambda body: _settle_running(body, store, followers),
+        }
         async with serve(socket_path(path, os.environ), handlers):
             try:
                 return await _follow(followers, until_tip)
@@ -91,6 +95,34 @@ async def run(config: Config, *, until_tip: bool) -> int:
                     await follower.sources.close()
                 await alerts.close()
                 log.info("store=%s closed", path)
+
+
+class Company:
+    """Counts the followers that run: a halted one waits for an operator as long as another one runs."""
+
+    def __init__(self, running: int) -> None:
+        self._running = running
+        self._over = asyncio.Event()
+
+    def leave(self) -> None:
+        """One follower stopped."""
+        self._running -= 1
+        if not self._running:
+            self._over.set()
+
+    async def wait_for(self, settled: asyncio.Event) -> bool:
+        """Wait until a halt is settled, and run again; False if no other follower is left."""
+        tasks = [asyncio.create_task(event.wait()) for event in (settled, self._over)]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        if not settled.is_set() or self._over.is_set():
+            return False
+        settled.clear()
+        self._running += 1
+        return True
 
 
 async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
@@ -102,7 +134,8 @@ async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
     outcomes: list[Outcome] = []
     with contextlib.suppress(asyncio.CancelledError):
         async with asyncio.TaskGroup() as group, stop_signals(interrupted):
-            tasks = [group.create_task(_follow_one(follower, until_tip, outcomes)) for follower in followers]
+            company = Company(len(followers))
+            tasks = [group.create_task(_follow_one(one, until_tip, outcomes, company)) for one in followers]
             await asyncio.gather(*tasks)
     if interrupted:
         return 130 if interrupted[0] == signal.SIGINT else 0
@@ -115,10 +148,16 @@ async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
     return 4 if states & {"behind", "unreachable"} else 0
 
 
-async def _follow_one(follower: Follower, until_tip: bool, outcomes: list[Outcome]) -> None:
-    outcome = await follower.run(until_tip)
+async def _follow_one(follower: Follower, until_tip: bool, outcomes: list[Outcome], company: Company) -> None:
+    """Run one follower, again after each halt that an operator settles while others still run."""
+    while True:
+        outcome = await follower.run(until_tip)
+        log.info("chain=%s ended state=%s %s", follower.config.name, outcome.state, outcome.message)
+        company.leave()
+        if outcome.state != "halted" or until_tip or not await company.wait_for(follower.halts.settled):
+            break
+        log.info("chain=%s is followed again", follower.config.name)
     outcomes.append(outcome)
-    log.info("chain=%s ended state=%s %s", follower.config.name, outcome.state, outcome.message)
 
 
 @contextlib.asynccontextmanager
@@ -150,6 +189,47 @@ async def _import_running(
         for follower in followers:
             await stack.enter_async_context(follower.paused())
         return {"imported": import_into(store, case, followers), "case": case.ref}
+
+
+async def _settle_running(body: Mapping[str, Any], store: Store, followers: Sequence[Follower]) -> dict[str, Any]:
+    """Settle what stopped a chain, for an operator, while its follower stands."""
+    asked = Request.read(body)
+    follower = _follower_of(store, asked, followers)
+    async with follower.paused():
+        settled = settle(store, follower.handle, follower.config.name, asked)
+        if settled.done:
+            follower.halts.settled.set()
+    return {"lines": settled.lines, "done": settled.done}
+
+
+def _follower_of(store: Store, asked: Request, followers: Sequence[Follower]) -> Follower:
+    name = chain_of(store, asked)
+    found = next((one for one in followers if one.config.name == name), None)
+    if found is None:
+        raise CannotSettle(
+            f"the configuration has no chain {name}", "Name the store and configuration that go together."
+        )
+    return found
+
+
+async def settle_halt(config: Config, body: dict[str, Any]) -> int:
+    """Settle what stopped a chain: through the running daemon if there is one, else in the store itself."""
+    asked = Request.read(body)
+    file = store_path(config)
+    answer = await ask(socket_path(file, os.environ), "settle", body)
+    if answer is None:
+        if not file.is_file():
+            raise StoreUnusable(f"there is no store at {file}")
+        try:
+            with Store(file) as store:
+                followers = [make_follower(chain, store, Alerts("")) for chain in config.chain.values()]
+                follower = _follower_of(store, asked, followers)
+                settled = settle(store, follower.handle, follower.config.name, asked)
+                answer = {"lines": settled.lines, "done": settled.done}
+        except StoreLocked as error:
+            raise OperatorError(f"{error}, which does not answer yet", "Try again in a moment.") from error
+    sys.stdout.write("\n".join(answer["lines"]) + "\n")
+    return 0 if answer["done"] else 2
 
 
 def _request(path: Path) -> dict[str, str]:

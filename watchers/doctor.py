@@ -33,8 +33,21 @@ async def check(config: Config, oldest: Mapping[ChainId, int]) -> list[Finding]:
 
     oldest: per chain the height of the oldest block that must be answered for; without an entry, the genesis block.
     """
-    found = await asyncio.gather(*(_check(chain, oldest.get(chain.id, 0)) for chain in config.chain.values()))
+    found = await asyncio.gather(*(_check_all(chain, oldest.get(chain.id, 0)) for chain in config.chain.values()))
     return [finding for findings in found for finding in findings]
+
+
+async def _check_all(chain: ChainConfig, oldest: int) -> list[Finding]:
+    """Ask a chain's node and its sources; each may have to feed the follower, so each must be able to."""
+    nodes = [(chain.name, chain), *((f"{chain.name} source {one.name}", chain.at(one)) for one in chain.source)]
+    seen: dict[str, Hash] = {}
+    found = await asyncio.gather(*(_check(name, at, oldest, seen) for name, at in nodes))
+    findings = [finding for findings in found for finding in findings]
+    for name, genesis in seen.items():
+        if genesis != seen.get(chain.name, genesis):
+            remedy = "Point `rpc_url` at a node of the same network."
+            findings.append(Finding(name, "same chain as the first node", False, f"genesis {genesis.hex()}", remedy))
+    return findings
 
 
 def oldest_needed(config: Config, given: Sequence[str]) -> dict[ChainId, int]:
@@ -87,32 +100,32 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join([*(finding.line() for finding in findings), verdict])
 
 
-async def _check(chain: ChainConfig, oldest: int) -> list[Finding]:
+async def _check(name: str, chain: ChainConfig, oldest: int, seen: dict[str, Hash]) -> list[Finding]:
     node, _ = families.build(chain)
     findings: list[Finding] = []
     step = f"reachable and on network {chain.id}"
     try:
-        genesis = await node.open()
-        findings.append(Finding(chain.name, step, True, f"{_host(chain)}, genesis {genesis.hex()}"))
+        genesis = seen[name] = await node.open()
+        findings.append(Finding(name, step, True, f"{_host(chain)}, genesis {genesis.hex()}"))
         step = "tip"
         best = (await node.view(BlockRef(0, genesis, Hash(bytes(32))))).best
-        findings.append(Finding(chain.name, step, True, f"block {best.height} {best.hash.hex()}"))
+        findings.append(Finding(name, step, True, f"block {best.height} {best.hash.hex()}"))
         step = f"answers from block {oldest} on"
         if oldest > best.height:
             behind = f"its tip is block {best.height}"
-            findings.append(Finding(chain.name, step, False, behind, "Wait until the node has caught up."))
+            findings.append(Finding(name, step, False, behind, "Wait until the node has caught up."))
         lacks = await node.lacks(oldest)
-        findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
+        findings += [Finding(name, step, False, lack.what, lack.remedy) for lack in lacks]
         if not lacks and oldest <= best.height:
-            findings.append(Finding(chain.name, step, True, chain.asked))
+            findings.append(Finding(name, step, True, chain.asked))
         if node.push is not None:
             step = "announces blocks"
             lacks = await node.push.lacks()
-            findings += [Finding(chain.name, step, False, lack.what, lack.remedy) for lack in lacks]
+            findings += [Finding(name, step, False, lack.what, lack.remedy) for lack in lacks]
             if not lacks:
-                findings.append(Finding(chain.name, step, True, node.push.where))
+                findings.append(Finding(name, step, True, node.push.where))
     except TracerError as error:
-        findings.append(Finding(chain.name, step, False, str(error), error.remedy))
+        findings.append(Finding(name, step, False, str(error), error.remedy))
     finally:
         await node.close()
     return findings

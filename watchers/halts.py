@@ -1,5 +1,6 @@
 """Why a chain stands still: blocks that were refused, and finality that was broken; kept in the store over restarts."""
 
+import asyncio
 import logging
 import time
 
@@ -27,6 +28,8 @@ class Halts:
         self._config, self._store, self._handle = config, store, handle
         self._sources, self._standing = sources, standing
         self._open: list[Refusal] = []
+        self.settled = asyncio.Event()
+        """Set when an operator has settled something."""
 
     def look_up(self) -> None:
         """Take from the store what is not settled, and choose the source that feeds; raises StillHalted if none may."""
