@@ -21,6 +21,7 @@ class Ends:
     after_s: float = 0.0
     error: OperatorError | None = None
     config: Any = field(default_factory=lambda: SimpleNamespace(name="chain"))
+    halts: Any = field(default_factory=lambda: SimpleNamespace(settled=asyncio.Event()))
     ended: bool = False
 
     async def run(self, until_tip: bool) -> Outcome:

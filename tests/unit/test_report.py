@@ -139,25 +139,25 @@ def test_claims_are_spelt_out(disposal: Path) -> None:
     [
         (
             "UPDATE ledger SET unexplained = '0', held = '149960000' WHERE unexplained = '40010000'",
-            "RECON-2",
+            "RECON-3",
             "HD-1 bitcoin BTC",
             "at height 107 held is stored as 149960000, found 109950000",
         ),
         (
             "UPDATE entry SET amount = '1' WHERE place = 'delivered' AND amount = '150000000'",
-            "RECON-2",
+            "RECON-3",
             "HD-1 bitcoin BTC",
             "at height 106 the postings and holdings do not add up",
         ),
         (
             "UPDATE held SET amount = '0' WHERE amount = '109950000'",
-            "RECON-2",
+            "RECON-3",
             "HD-1 bitcoin BTC",
             "at height 107 the postings and holdings do not add up",
         ),
         (
             "UPDATE movement SET amount = '108950001' WHERE amount = '108950000'",
-            "RECON-2",
+            "RECON-3",
             "HD-1 bitcoin BTC",
             "held is 109950000, but the unspent coins hold 109950001",
         ),

@@ -126,7 +126,7 @@ def test_the_report_tells_the_story_exactly(capsys: pytest.CaptureFixture[str], 
         "fifo and haircut differ: each is exact by its own rule",
         "block 105 of bitcoin left the chain with a transaction of leg deposit: mined again in block 106",
         "999.000000 USDT: transfer not counted, unlisted token, not on the allow-list",
-        "RECON-2   HD-1 bitcoin BTC: worked out anew at 6 blocks, as stored; the unspent coins",
+        "RECON-3   HD-1 bitcoin BTC: worked out anew at 6 blocks, as stored; the unspent coins",
     ):
         assert said in out
 

@@ -34,6 +34,9 @@ from tracer.command import exit_code
 from tracer.store.describe import documented, schema
 from tracer.types import Kind, Movement
 
+OF_SOURCES = {"v_source", "v_vouch", "v_disagreement", "v_refused_block", "v_finality_violation", "v_settlement"}
+"""Views of what may befall the nodes, which no disposal needs; test_vouching.py shows them."""
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -78,7 +81,8 @@ def test_every_view_opens_in_stock_sqlite(store: sqlite3.Connection) -> None:
     for view in views:
         cursor = store.execute(f"SELECT * FROM {view.name}")
         assert [column[0] for column in cursor.description] == list(view.columns)
-        assert cursor.fetchall(), f"{view.name} shows nothing of a whole disposal"
+        shows = cursor.fetchall() or view.name in OF_SOURCES
+        assert shows, f"{view.name} shows nothing of a whole disposal"
 
 
 def test_no_view_adds_up_amounts_as_text() -> None:

@@ -15,6 +15,9 @@ SHOWN, CONTRADICTED, NOT_SHOWN = "SHOWN", "CONTRADICTED", "NOT_SHOWN"
 EXIT_CODES = {SHOWN: 0, CONTRADICTED: 3, NOT_SHOWN: 4}
 GRAVITY = (CONTRADICTED, NOT_SHOWN, SHOWN)
 
+SINGLE_NODE = "single-node"
+"""The anchor of a hash for which nobody vouches but the node that is followed."""
+
 JUST_MINED = 3
 """Blocks that a node may be ahead: they come in bursts, and so few are being connected while somebody asks."""
 
@@ -115,6 +118,7 @@ def as_of(chain: Row) -> Row:
         "confirmed_height": chain["confirmed_height"],
         "final_height": chain["final_height"],
         "anchor": chain["anchor"],
+        "anchor_height": chain["anchor_height"],
         "node_state": chain["node_state"],
     }
 
@@ -141,6 +145,24 @@ def standing(chain: Row, spans: Sequence[Row], begin: int | None = None, gaps: S
     if ahead > JUST_MINED:
         return Check("COVERAGE", name, NOT_SHOWN, f"{ahead} blocks not yet followed")
     return Check("COVERAGE", name, SHOWN, "; ".join([said_of(spans), *gaps]))
+
+
+def add_anchor(answer: Answer, chain: Row) -> None:
+    """Say in an answer who vouches for the hashes of a chain's blocks, and how far.
+
+    Where one node alone does, that claim is REPORTED, and so is what rests on it.
+    """
+    name, anchor, upto, tip = (chain[key] for key in ("chain", "anchor", "anchor_height", "tip_height"))
+    if tip is None:
+        return
+    said = f"{anchor} to block {upto}"
+    if anchor == SINGLE_NODE:
+        said = "one node alone vouches for the block hashes (REPORTED)"
+    elif upto < tip:
+        said += "; above it one node alone vouches (REPORTED)"
+    if anchor == SINGLE_NODE or upto < tip:
+        answer.lanes.append(Lane.REPORTED.name)
+    answer.checks.append(Check("ANCHOR", name, SHOWN, said))
 
 
 def overdue(chain: Row, now: int, patience_s: int) -> Check:

@@ -5,7 +5,18 @@ from collections.abc import Iterator
 
 from tracer.chain import Marks, marks_for
 from tracer.custody.judge import judge_leg
-from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, as_of, overdue, standing
+from tracer.report.answer import (
+    CONTRADICTED,
+    NOT_SHOWN,
+    SHOWN,
+    Answer,
+    Check,
+    Row,
+    add_anchor,
+    as_of,
+    overdue,
+    standing,
+)
 from tracer.report.places import (
     NothingThere,
     begin,
@@ -38,6 +49,7 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
         if chain["tip_height"] is None and chain["node_state"] == "idle":
             continue  # no case names it: there is nothing to follow
         answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), None, gaps[chain["chain"]]))
+        add_anchor(answer, chain)
         if now is not None:
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]

@@ -1,7 +1,7 @@
 """Which cases and chains an answer speaks of, and how far its rows reach on them."""
 
 from tracer.errors import OperatorError
-from tracer.report.answer import Answer, Row, as_of, standing
+from tracer.report.answer import Answer, Row, add_anchor, as_of, standing
 from tracer.store.reader import Reader
 
 MOST_BESIDE = 3
@@ -44,6 +44,7 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
         heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]
         first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
         answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), first, gaps[chain["chain"]]))
+        add_anchor(answer, chain)
     return answer
 
 

@@ -49,9 +49,9 @@ class Recount:
         if coins is not None and coins != self.terms["held"]:
             self.faults.append(f"held is {self.terms['held']}, but the unspent coins hold {coins}")
         if self.faults:
-            return Check("RECON-2", subject, CONTRADICTED, self.faults[0])
+            return Check("RECON-3", subject, CONTRADICTED, self.faults[0])
         beside = "" if coins is None else "; the unspent coins hold as much"
-        return Check("RECON-2", subject, SHOWN, f"worked out anew at {self.compared} blocks, as stored{beside}")
+        return Check("RECON-3", subject, SHOWN, f"worked out anew at {self.compared} blocks, as stored{beside}")
 
 
 def recount(

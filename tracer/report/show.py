@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tracer.report import tables
-from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check
+from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
 from tracer.report.lines import clean, units
 from tracer.report.screen import Screen
 from tracer.report.storyboard import print_report
@@ -35,9 +35,8 @@ def print_foot(answer: Answer, screen: Screen) -> None:
     screen.head("As of")
     for chain in answer.as_of:
         place = "not begun" if chain["height"] is None else f"block {chain['height']}  {chain['time']}"
-        screen.line(
-            f"  {chain['name']:<12}{place}  anchor {chain['anchor']}  node {chain['node_state'] or 'never asked'}"
-        )
+        anchor = chain["anchor"] if chain["anchor"] == SINGLE_NODE else f"{chain['anchor']} to {chain['anchor_height']}"
+        screen.line(f"  {chain['name']:<12}{place}  anchor {anchor}  node {chain['node_state'] or 'never asked'}")
         if chain["block_hash"] is not None:
             screen.line(f"  {'':<12}{chain['block_hash']}")
     failed = [check for check in answer.checks if check.verdict != SHOWN]

@@ -42,6 +42,118 @@
 -- checked         how far the block was checked: reported (not), header (policy `hits`), whole (against all its roots)
 -- claims          JSON list of {what, lane, refs}; refs name rows: movement:ID, block:ID, attestation:ID
 
+-- Who may vouch for block hashes: the nodes of each chain, and the hashes that the operator pinned.
+--
+-- source          the node's name in the configuration, `primary` for the one of the chain's own table; or pin HEIGHT:HASH
+-- kind            node, or pin
+-- place           scheme, host and port of the node; null for a pin
+-- active          1 if it is in the configuration that the daemon last ran with
+-- vouched_height  height of the newest canonical block that it showed, and so vouches for all below; null: none
+-- vouched_hash    hash of that block, hex
+-- vouched_at      when it showed it, seconds since 1970 by the daemon's wall clock
+-- vouched_at_utc  the same as text
+-- differs_from    first height at which it shows another block now; null: it does not
+CREATE VIEW v_source AS
+SELECT c.name AS chain, s.name AS source, s.kind, nullif(s.place, '') AS place, s.active, v.height AS vouched_height,
+    nullif(lower(hex(v.hash)), '') AS vouched_hash, v.at AS vouched_at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', v.at, 'unixepoch') AS vouched_at_utc, d.height AS differs_from
+FROM source s
+JOIN chain c ON c.id = s.chain_id
+LEFT JOIN vouch v ON v.id = (
+    SELECT w.id FROM vouch w JOIN block b ON b.chain_id = s.chain_id AND b.hash = w.hash AND b.canonical
+    WHERE w.source_id = s.id ORDER BY w.id DESC LIMIT 1
+)
+LEFT JOIN source_disagreement d ON d.source_id = s.id AND d.ended_at IS NULL;
+
+-- Which source showed which hash at which height, oldest first; by its parents a block vouches for all below it.
+--
+-- vouch_id        grows with time
+-- source          as in v_source
+-- at              when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- canonical       1 if that block is on the canonical chain now, 0 if a reorg took it away
+CREATE VIEW v_vouch AS
+SELECT v.id AS vouch_id, c.name AS chain, s.name AS source, v.height, lower(hex(v.hash)) AS block_hash, v.at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', v.at, 'unixepoch') AS at_utc, coalesce(b.canonical, 0) AS canonical
+FROM vouch v
+JOIN source s ON s.id = v.source_id
+JOIN chain c ON c.id = s.chain_id
+LEFT JOIN block b ON b.chain_id = s.chain_id AND b.hash = v.hash;
+
+-- Where a source showed another block than ours, and until when.
+--
+-- disagreement_id  grows with time
+-- source          as in v_source
+-- height          the first height at which the two differ
+-- our_hash        our block there, hex
+-- their_hash      the source's block there, hex
+-- seen_at         when that was first seen, seconds since 1970 by the daemon's wall clock
+-- seen_at_utc     the same as text
+-- ended_at        when it was over; null: it stands
+-- ended_at_utc    the same as text
+CREATE VIEW v_disagreement AS
+SELECT d.id AS disagreement_id, c.name AS chain, s.name AS source, d.height, lower(hex(d.ours)) AS our_hash,
+    lower(hex(d.theirs)) AS their_hash, d.seen_at, strftime('%Y-%m-%dT%H:%M:%SZ', d.seen_at, 'unixepoch') AS seen_at_utc,
+    d.ended_at, strftime('%Y-%m-%dT%H:%M:%SZ', d.ended_at, 'unixepoch') AS ended_at_utc
+FROM source_disagreement d
+JOIN source s ON s.id = d.source_id
+JOIN chain c ON c.id = s.chain_id;
+
+-- Blocks that did not stand up to verification: kept, never followed. A chain with one that is not settled stands still.
+--
+-- refused_id      number of the refusal; `tracerd settle refusal` takes it
+-- source          the node that served it, as in v_source
+-- block_hash      hash of the block, hex; null where the node named none
+-- reason          what is wrong with it
+-- evidence        the bytes that show it, as far as there are any
+-- at              when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- settled         1 if it was settled (v_settlement), else 0
+CREATE VIEW v_refused_block AS
+SELECT r.id AS refused_id, c.name AS chain, s.name AS source, r.height, nullif(lower(hex(r.hash)), '') AS block_hash,
+    r.reason, r.evidence, r.at, strftime('%Y-%m-%dT%H:%M:%SZ', r.at, 'unixepoch') AS at_utc,
+    EXISTS (SELECT 1 FROM settlement t WHERE t.refused_id = r.id) AS settled
+FROM refused_block r
+JOIN source s ON s.id = r.source_id
+JOIN chain c ON c.id = r.chain_id;
+
+-- Where a node showed another block than one that was final here: the chain halted and nothing was changed.
+--
+-- violation_id    grows with time
+-- source          the node that showed it, as in v_source
+-- fork_height     last height at which both have the same block; null: below all that is stored
+-- final_height    what was final here then
+-- our_hash        our first block that the node does not have, hex
+-- their_hash      the node's block in its place, hex; its best block where its chain ends before
+-- at              when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- settled         1 if an operator settled it (v_settlement), else 0: the chain stands still
+CREATE VIEW v_finality_violation AS
+SELECT f.id AS violation_id, c.name AS chain, s.name AS source, f.fork_height, f.final_height,
+    lower(hex(f.ours)) AS our_hash, lower(hex(f.theirs)) AS their_hash, f.at, strftime('%Y-%m-%dT%H:%M:%SZ', f.at, 'unixepoch') AS at_utc,
+    EXISTS (SELECT 1 FROM settlement t WHERE t.violation_id = f.id) AS settled
+FROM finality_violation f
+JOIN source s ON s.id = f.source_id
+JOIN chain c ON c.id = f.chain_id;
+
+-- How refused blocks and broken finality were settled, by whom, and why.
+--
+-- settlement_id   grows with time
+-- refused_id      number of the refused block, as in v_refused_block; null: it is about finality
+-- violation_id    number of the broken finality, as in v_finality_violation; null: it is about a refused block
+-- how             other source (its block stood up), retry (the node was repaired), follow (final mark lowered to the fork)
+-- actor           the person who settled it; of `other source` that source
+-- reason          in the actor's words; of `other source` the block that stood up
+-- at              when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+CREATE VIEW v_settlement AS
+SELECT t.id AS settlement_id, c.name AS chain, t.refused_id, t.violation_id, t.how, t.actor, t.reason, t.at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', t.at, 'unixepoch') AS at_utc
+FROM settlement t
+LEFT JOIN refused_block r ON r.id = t.refused_id
+LEFT JOIN finality_violation f ON f.id = t.violation_id
+JOIN chain c ON c.id = coalesce(r.chain_id, f.chain_id);
+
 -- Where following stands on each chain, and what the daemon last saw of its node.
 --
 -- caip2           CAIP-2 id of the chain
@@ -58,7 +170,8 @@
 -- covered_to      last height that was read
 -- covered_hash    hash of the last block that was read, hex
 -- checked         how far the blocks read were checked at least: reported, header, whole (v_coverage has it by span)
--- anchor          who vouches for the block hashes
+-- anchor          who vouches for the block hashes: K of N nodes, pinned (by the operator), or single-node
+-- anchor_height   the anchor holds at and below it; above it, one node alone vouches
 -- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
 -- contacted_at    when the node last answered, seconds since 1970 by the daemon's wall clock; null: never
@@ -72,7 +185,10 @@ SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS 
     g.from_height AS covered_from, g.to_height AS covered_to,
     nullif(lower(hex(v.end_hash)), '') AS covered_hash,
     CASE g.weakest WHEN 0 THEN 'reported' WHEN 1 THEN 'header' WHEN 2 THEN 'whole' END AS checked,
-    'single-node' AS anchor,
+    CASE WHEN a.agree > 1 AND n.height >= 0 THEN a.agree || ' of ' || a.nodes || ' nodes'
+        WHEN p.height IS NOT NULL THEN 'pinned' ELSE 'single-node' END AS anchor,
+    CASE WHEN a.agree > 1 AND n.height >= 0 THEN max(n.height, coalesce(p.height, -1))
+        ELSE coalesce(p.height, t.height) END AS anchor_height,
     s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
     s.message AS node_message
 FROM chain c
@@ -85,7 +201,16 @@ LEFT JOIN (
     FROM coverage WHERE watch_set = 'all' GROUP BY chain_id
 ) g ON g.chain_id = c.id
 LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all' AND v.to_height = g.to_height
-LEFT JOIN follower_status s ON s.chain_id = c.id;
+LEFT JOIN follower_status s ON s.chain_id = c.id
+LEFT JOIN agreement a ON a.id = (SELECT max(id) FROM agreement WHERE chain_id = c.id)
+LEFT JOIN (
+    SELECT chain, coalesce(vouched_height, -1) AS height,
+        row_number() OVER (PARTITION BY chain ORDER BY coalesce(vouched_height, -1) DESC) AS place
+    FROM v_source WHERE kind = 'node' AND active
+) n ON n.chain = c.name AND n.place = a.agree
+LEFT JOIN (
+    SELECT chain, max(vouched_height) AS height FROM v_source WHERE kind = 'pin' AND active GROUP BY chain
+) p ON p.chain = c.name;
 
 -- Which heights were read for which watches: one row per span of blocks that were checked alike.
 --
