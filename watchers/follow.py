@@ -31,6 +31,7 @@ from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
 from watchers.halts import Halts
+from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
@@ -241,7 +242,7 @@ class Follower:
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
         self._interest_of = load.interest_reader(self.store.connection, self.handle)
-        with self.store.connection.begin():
+        with staying(), self.store.connection.begin():
             self._reload()
             self._orphaned = load.orphaned_hashes(self.store, self.handle)
             self.sources.hold_pins_of_store()
