@@ -41,6 +41,7 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
+    Lane,
     Movement,
     Outpoint,
     Role,
@@ -155,7 +156,7 @@ class Casework:
         touched: dict[tuple[int, AssetId], None],
         served: dict[tuple[int, int], None],
     ) -> None:
-        kept = self._keep(tx)
+        kept = self._keep(tx, done.txs)
         if kept is None:
             return
         done.txs.append(kept)
@@ -185,7 +186,7 @@ class Casework:
         if self.utxo:
             self._move_coins(kept, roles, spent, done)
 
-    def _keep(self, tx: TxFacts) -> KeptTx | None:
+    def _keep(self, tx: TxFacts, before: Sequence[KeptTx]) -> KeptTx | None:
         """Number the movements worth storing; a debit of interest keeps the whole transaction."""
         moves: Sequence[Movement] = tx.movements
         if self.utxo and not any(move.spends in self.coins for move in moves if move.spends is not None):
@@ -196,6 +197,8 @@ class Casework:
             ]
         if not moves:
             return None
+        if self.utxo:
+            moves = as_stored(moves, self.coins, before)
         numbered: list[Numbered] = []
         for move in moves:
             tracked = self.coins.get(move.spends) if move.spends is not None else None
@@ -315,7 +318,7 @@ class Casework:
         move = numbered.movement
         if point not in self.coins and move.target is not None:
             order = (done.facts.ref.height, position, move.index)
-            self.coins[point] = done.added[point] = Tracked(numbered.id, move.target, move.amount, order)
+            self.coins[point] = done.added[point] = Tracked(numbered.id, move.target, move.amount, order, move.lane)
 
     def _loose(self, move: Movement, done: Prepared, touched: dict[tuple[int, AssetId], None]) -> None:
         """Book a withdrawal or reward: a credit that no transaction carries."""
@@ -396,6 +399,25 @@ class Casework:
         if judgement.verdict is Verdict.CONTRADICTED:
             rule = "LEG-6" if judgement.reason.startswith("late") else "LEG-5"
             judged.notices.append(Notice(rule, "HIGH", f"leg {plan.ref}: {judgement.reason}", book.case_id, plan.id))
+
+
+def as_stored(moves: Sequence[Movement], coins: Mapping[Outpoint, Tracked], before: Sequence[KeptTx]) -> list[Movement]:
+    """Call what an input was worth PROVEN only where the transaction that made its coin is stored with its proof.
+
+    before: the transactions of the same block that are stored. A fee is as strong as the weakest input.
+    """
+    made = {bytes(tx.txid[::-1]) for tx in before if tx.proof is not None} if before else frozenset[bytes]()
+    settled, weakest = [], Lane.PROVEN
+    for move in moves:
+        lane = move.lane
+        if move.spends is not None:
+            coin = coins.get(move.spends)
+            known = coin.lane if coin is not None else Lane.PROVEN if move.spends[:32] in made else Lane.REPORTED
+            weakest = max(weakest, lane := max(lane, known))
+        elif move.kind is Kind.FEE:
+            lane = max(lane, weakest)
+        settled.append(move if lane is move.lane else replace(move, lane=lane))
+    return settled
 
 
 def overdue_between(book: Book, before: int, now: int) -> set[int]:

@@ -75,6 +75,10 @@ class NodeMissing(Retryable):
     """The node says that it does not have the block, transaction or state asked for (now)."""
 
 
+class HeadersLost(Retryable):
+    """The headers that a block stands on are not in memory; they are taken up from the store again."""
+
+
 class FinalityBroken(Alarm):
     """The node shows another block at or below the height that is final here."""
 

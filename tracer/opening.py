@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tracer.book import Book
 from tracer.custody.ledger import Entry, Place
 from tracer.notices import Notice
-from tracer.types import HELD_ROLES, AssetId, Holder, Outpoint, Role, outpoint_text
+from tracer.types import HELD_ROLES, AssetId, Holder, Lane, Outpoint, Role, outpoint_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Tracked:
     holder: Holder
     amount: int
     order: tuple[int, int, int]
+    lane: Lane = Lane.REPORTED
 
 
 InterestOf = Callable[[Holder], tuple[Interest, ...]]

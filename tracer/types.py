@@ -136,7 +136,7 @@ class TxFacts:
 class BlockFacts:
     """All that a block says about the holders and coins of interest.
 
-    header: the raw header (80 bytes; RLP on Ethereum), kept when the block has hits, else None.
+    header: the raw header: 80 bytes, of every block, on Bitcoin; RLP, of blocks with hits, on Ethereum; else None.
     loose: movements that belong to no transaction (withdrawals, rewards).
     new_assets: assets met here that the store may not know (unlisted tokens, NFTs).
     skipped: what was seen and not read, or could not be observed, and why.

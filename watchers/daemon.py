@@ -145,7 +145,7 @@ async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
         return 3
     if refused:
         raise refused[0] if len(refused) == 1 else ExceptionGroup("refused", refused)
-    return 4 if states & {"behind", "unreachable"} else 0
+    return 4 if states & {"behind", "weaker branch", "unreachable"} else 0
 
 
 async def _follow_one(follower: Follower, until_tip: bool, outcomes: list[Outcome], company: Company) -> None:

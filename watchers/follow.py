@@ -31,6 +31,7 @@ from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
 from watchers.halts import Halts
+from watchers.headers import is_lighter, take_up
 from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
 from watchers.sources import Sources, named
@@ -173,14 +174,17 @@ class Follower:
 
     async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:
         step = next_step(tip, self._seen(view, tip), self._marks.final)
-        if not isinstance(step, Behind):
+        if isinstance(step, Connect | Wait):
             self.standing.not_behind()
         match step:
             case Connect(block):
                 await self._append(block, view)
                 return None
             case Disconnect():
-                self._disconnect(tip, await self._fork(tip, view))
+                fork = await self._fork(tip, view)
+                if await is_lighter(self.scanner.headers, self.node, view, fork, tip):
+                    return self.standing.behind(view.best, tip, "weaker branch")
+                self._disconnect(tip, fork)
                 return None
             case Broken():
                 raise await self.halts.finality_broken(self._marks.final, view.best)
@@ -239,6 +243,7 @@ class Follower:
             first = load.first_height(self.store, self.handle) if cursor is None else None
         if first is not None:
             anchor = await self._anchor(first, genesis)
+            await take_up(self.scanner.headers, self.node, self.store, self.handle, anchor)
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
         self._interest_of = load.interest_reader(self.store.connection, self.handle)
@@ -248,6 +253,8 @@ class Follower:
             self.sources.hold_pins_of_store()
             self.sources.reload()
             self.scanner.watch(load.watched_holders(self.store, self.handle))
+        if self._tip is not None:
+            await take_up(self.scanner.headers, self.node, self.store, self.handle, self._tip)
         self._stale = False
 
     async def _anchor(self, first: int, genesis: Hash) -> BlockRef:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from tracer.proof.headers import HeaderChain
 from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
 from watchers.wake import Wake
 
@@ -59,6 +60,10 @@ class Scanner(Protocol, Generic[RawTaken, Draft]):
 
     The interest is held in memory and changed only by `watch`, `remember` and `forget`; a scan changes nothing.
     """
+
+    @property
+    def headers(self) -> HeaderChain | None:
+        """The chain of headers that a scanned block must stand in; None where headers prove nothing by themselves."""
 
     def watch(self, holders: Iterable[Holder]) -> None:
         """Be interested in these holders from now on."""
@@ -122,6 +127,12 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
         """Stream active-chain blocks after `after` up to height `upto`, in order, prefetching a few requests ahead.
 
         Ends early, without error, when the node's chain no longer links to what was streamed.
+        """
+
+    def headers(self, after: BlockRef, upto: int) -> AsyncGenerator[bytes, None]:
+        """Stream the raw headers of active-chain blocks above `after`; ends as `blocks` does.
+
+        Asked only where the scanner has a chain of headers.
         """
 
     async def answer(self, draft: DraftTaken) -> object:

@@ -17,7 +17,7 @@ STATUS_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How following ended: `in step`, `behind`, `unreachable`, `idle`, `halted` or `refused`, and why.
+    """How following ended: `in step`, `behind`, `weaker branch`, `unreachable`, `idle`, `halted` or `refused`, and why.
 
     refused: only a person can put it right, and `error` says how.
     """
@@ -47,9 +47,9 @@ class Standing:
             self._status, self._status_at = status, time.monotonic()
             self._store.set_status(self.handle, best, outcome.state, outcome.message, int(time.time()))
 
-    def behind(self, best: BlockRef, tip: BlockRef) -> Outcome:
-        """Note that the node is behind; an alert follows after the deadline."""
-        outcome = Outcome("behind", f"the node is at {best.height}, the store at {tip.height}")
+    def behind(self, best: BlockRef, tip: BlockRef, state: str = "behind") -> Outcome:
+        """Note that the node is behind, or on a `weaker branch`; an alert follows after the deadline."""
+        outcome = Outcome(state, f"the node is at {best.height}, the store at {tip.height}")
         self.note(best, outcome)
         self._behind_since = self._behind_since or time.monotonic()
         if not self._behind_told and time.monotonic() - self._behind_since >= self._config.behind_alert_s:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from embit.ec import PrivateKey
 from embit.networks import NETWORKS
 
 from fixtures.bitcoind import Bitcoind
-from tracer.types import AssetId, BlockFacts, BlockRef, Hash, Holder, Kind, Movement, Outpoint, parse_outpoint
+from tracer.proof import networks
+from tracer.proof.headers import HeaderChain, first_context
+from tracer.proof.recheck import recheck
+from tracer.types import AssetId, BlockFacts, BlockRef, Hash, Holder, Kind, Lane, Movement, Outpoint, parse_outpoint
 from watchers.bitcoin.address import address_of, descriptor_scripts, script_of
 from watchers.bitcoin.node import BitcoinNode
 from watchers.bitcoin.scan import BitcoinScanner
@@ -100,6 +103,12 @@ class Player:
             return []
         place = {"txid": coin[31::-1].hex(), "vout": 0, "scriptPubKey": script.hex(), "amount": "50"}
         return [place | extra[name]]
+
+
+def from_genesis() -> HeaderChain:
+    chain = HeaderChain(networks.NETWORKS["regtest"])
+    chain.begin(first_context(chain.rules))
+    return chain
 
 
 def spend(points: list[Outpoint], pays: list[tuple[Holder, int]]) -> str:
@@ -197,7 +206,7 @@ def played(bitcoind_exe: Path) -> Iterator[Player]:
 @pytest.mark.parametrize("rest", [None, False])
 async def test_every_output_type_is_read_as_the_node_reads_it(played: Player, rest: bool | None) -> None:
     scripts = set(played.scripts.values())
-    scanner = BitcoinScanner(BTC)
+    scanner = BitcoinScanner(BTC, from_genesis())
     scanner.watch(scripts)
     coins: set[Outpoint] = set()
     spends = 0
@@ -206,21 +215,27 @@ async def test_every_output_type_is_read_as_the_node_reads_it(played: Player, re
         async for ref, facts in read_all(node, scanner):
             block = ref.hash.hex()
             told = truth(played.node, block, scripts, coins)
-            assert {one.position: list(one.movements) for one in facts.transactions} == told
+            found = {
+                one.position: [replace(m, lane=Lane.REPORTED) for m in one.movements] for one in facts.transactions
+            }
+            assert found == told
             answer = played.node.rpc("getblock", block, 2)
             for one in facts.transactions:
                 assert one.txid.hex() == answer["tx"][one.position]["txid"]
                 assert one.raw.hex() == answer["tx"][one.position]["hex"]
                 spends += one.movements[0].kind is Kind.IN
-            header = played.node.rpc("getblockheader", block, False)
-            assert facts.header == (bytes.fromhex(header) if told else None)
+            header = bytes.fromhex(played.node.rpc("getblockheader", block, False))
+            assert facts.header == header
+            for one in facts.transactions:
+                assert one.proof is not None
+                assert recheck("bitcoin", header, ref.hash, one.txid, one.position, one.raw, one.proof) is None
             assert facts.time == answer["time"]
         assert ref.hash.hex() == played.node.rpc("getbestblockhash")
     assert spends == 2 * (len(TYPES) - len(UNSPENDABLE)) + 2
 
 
 async def test_spent_coins_are_the_same_from_undo_data_and_from_transactions(played: Player) -> None:
-    scanner = BitcoinScanner(BTC)
+    scanner = BitcoinScanner(BTC, from_genesis())
     scanner.watch(played.scripts.values())
     scanner.remember({played.coins["p2wpkh"]: Coin(played.scripts["p2wpkh"], REWARD)})
     asked = 0

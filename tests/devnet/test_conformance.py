@@ -103,7 +103,7 @@ def test_follows_reorgs_of_one_to_five_blocks(scene: Scene, net: Devnet, rng: ra
         orphaned = scene.stored.rows("SELECT height, hash, header FROM block WHERE NOT canonical ORDER BY id")
         assert [row[0] for row in orphaned] == gone
         assert [row[1] for row in orphaned[-depth:]] == old
-        assert {row[1] for row in orphaned[-depth:] if row[2] is not None} == hits.intersection(old), "evidence is kept"
+        assert {row[1] for row in orphaned[-depth:] if row[2] is not None} >= hits.intersection(old), "evidence is kept"
     scene.end()
 
 
@@ -205,7 +205,7 @@ def test_takes_an_orphaned_branch_back_when_the_node_returns_to_it(
     busy(net, rng, 3)
     scene.in_step()
     first = net.save()
-    net.reorg(2, rng)
+    net.reorg(2, rng, longer=0)  # of equal weight: to a branch that weighs less nobody returns
     scene.in_step()
     scene.check()
     second = net.save()

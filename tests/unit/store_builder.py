@@ -11,9 +11,11 @@ from tracer.custody.case import Case
 from tracer.life import Observation
 from tracer.notices import Notice
 from tracer.pending import Sighting, observe_pool
+from tracer.proof.headers import Context
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
+from tracer.store.headerchain import save_anchor
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
@@ -78,6 +80,10 @@ class Play:
         anchor = BlockRef(height, block_hash(f"{self.handle.caip2} {height}"), Hash(bytes(32)))
         self.store.start_chain(self.handle, anchor, self.time(height))
         with self.store.connection.begin():
+            if self.handle.caip2.startswith("bip122:"):
+                bits = 0x1D00FFFF
+                context = Context(height, anchor.hash, bits, (self.time(height),), 0, bits, bits, height + 1)
+                save_anchor(self.store.connection, self.handle.id, context, "genesis")
             self.reload()
 
     def reload(self) -> None:

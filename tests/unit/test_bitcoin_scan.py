@@ -14,19 +14,24 @@ from bitcoin.core import (
     CTxOut,
     CTxWitness,
 )
+from bitcoin.core import Hash as Hash256
 from bitcoin.core.script import CScript, CScriptWitness
 from bitcoin.core.serialize import VarIntSerializer
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tracer.errors import Inconsistent
+from tracer.errors import BlockRefused, Inconsistent
+from tracer.proof.headers import Context, HeaderChain
+from tracer.proof.networks import NETWORKS
 from tracer.types import (
     AssetId,
     BlockFacts,
     BlockRef,
+    Checked,
     Hash,
     Holder,
     Kind,
+    Lane,
     Movement,
     Outpoint,
     outpoint,
@@ -62,21 +67,54 @@ def tx(
     return made
 
 
-COINBASE = tx([Outpoint(bytes(32) + b"\xff" * 4)], [(OTHER, 50)], signature=b"\x01\x01", witness=[bytes(32)])
+NOWHERE = Outpoint(bytes(32) + b"\xff" * 4)
+COINBASE = tx([NOWHERE], [(OTHER, 50)], signature=b"\x57\x01", witness=[bytes(32)])
+BITS = 0x207FFFFF
 
 
 def point_of(made: CMutableTransaction, index: int) -> Outpoint:
     return Outpoint(made.GetTxid() + index.to_bytes(4, "little"))
 
 
+def root(ids: list[bytes]) -> bytes:
+    while len(ids) > 1:
+        ids = ids + ids[-1:] * (len(ids) % 2)
+        ids = [Hash256(left + right) for left, right in zip(ids[::2], ids[1::2], strict=True)]
+    return ids[0]
+
+
+def committed(first: CMutableTransaction, others: list[CMutableTransaction]) -> CMutableTransaction:
+    """The coinbase with the commitment to the others' witnesses, if there are any."""
+    if all(one.wit.is_null() for one in others):
+        return first
+    commitment = Hash256(root([bytes(32), *(Hash256(one.serialize()) for one in others)]) + bytes(32))
+    made = CMutableTransaction.from_tx(first)
+    made.vout.append(CTxOut(0, CScript(b"\x6a\x24\xaa\x21\xa9\xed" + commitment)))
+    return made
+
+
 def block(*made: CMutableTransaction, parent: bytes = PARENT) -> RawBlock:
-    header = CBlockHeader(2, parent, bytes(32), 1_700_000_000, 0x207FFFFF, 0)
-    data = header.serialize() + VarIntSerializer.serialize(len(made)) + b"".join(one.serialize() for one in made)
+    """A block of height 7 as the rules of regtest want it, the coinbase completed."""
+    first, *others = made
+    vtx = [committed(first, others), *others]
+    tree = root([one.GetTxid() for one in vtx])
+    for nonce in range(1000):
+        header = CBlockHeader(2, parent, tree, 1_700_000_000, BITS, nonce)
+        if header.GetHash()[31] < 0x80:
+            break
+    data = header.serialize() + VarIntSerializer.serialize(len(vtx)) + b"".join(one.serialize() for one in vtx)
     return RawBlock(BlockRef(7, Hash(header.GetHash()[::-1]), Hash(parent[::-1])), data)
 
 
+def below(parent: bytes = PARENT) -> HeaderChain:
+    """A chain of headers that ends below the block."""
+    chain = HeaderChain(NETWORKS["regtest"])
+    chain.begin(Context(6, Hash(parent[::-1]), BITS, (1_600_000_000,), 1_600_000_000, BITS, BITS, 12))
+    return chain
+
+
 def scanner(*holders: Holder, coins: Mapping[Outpoint, Coin] | None = None) -> BitcoinScanner:
-    made = BitcoinScanner(BTC)
+    made = BitcoinScanner(BTC, below())
     made.watch(holders)
     made.remember(coins or {})
     return made
@@ -89,7 +127,7 @@ def facts(found: BitcoinScanner, raw: RawBlock, answers: Mapping[Outpoint, Coin]
 def test_a_block_without_hits_leaves_nothing_but_its_place() -> None:
     raw = block(COINBASE, tx([coin_id(1)], [(STRANGER, 5)], witness=[b"x"]))
     assert facts(scanner(WATCHED, coins={coin_id(2): Coin(WATCHED, 9)}), raw) == BlockFacts(
-        raw.ref, 1_700_000_000, None, ()
+        raw.ref, 1_700_000_000, raw.data[:80], (), checked=Checked.WHOLE
     )
 
 
@@ -97,19 +135,20 @@ def test_a_credit_shows_the_watched_outputs_only() -> None:
     paying = tx([coin_id(1)], [(STRANGER, 5), (WATCHED, 7), (WATCHED, 0)], witness=[b"x"])
     found = facts(scanner(WATCHED), block(COINBASE, paying))
     assert found.header == block(COINBASE, paying).data[:80]
+    assert found.checked is Checked.WHOLE
     [hit] = found.transactions
     assert (hit.position, hit.txid, hit.raw) == (1, paying.GetTxid()[::-1], paying.serialize())
     assert hit.movements == (
-        Movement(Kind.OUT, 1, BTC, 7, None, WATCHED),
-        Movement(Kind.OUT, 2, BTC, 0, None, WATCHED),
+        Movement(Kind.OUT, 1, BTC, 7, None, WATCHED, lane=Lane.PROVEN),
+        Movement(Kind.OUT, 2, BTC, 0, None, WATCHED, lane=Lane.PROVEN),
     )
 
 
 def test_a_coinbase_credits_and_spends_nothing() -> None:
-    reward = tx([Outpoint(bytes(32) + b"\xff" * 4)], [(WATCHED, 50), (b"\x6a", 0)], signature=b"\x01\x01")
+    reward = tx([NOWHERE], [(WATCHED, 50), (b"\x6a", 0)], signature=b"\x57\x01")
     [hit] = facts(scanner(WATCHED), block(reward)).transactions
     assert hit.position == 0
-    assert hit.movements == (Movement(Kind.OUT, 0, BTC, 50, None, WATCHED),)
+    assert hit.movements == (Movement(Kind.OUT, 0, BTC, 50, None, WATCHED, lane=Lane.PROVEN),)
 
 
 def test_a_spend_shows_every_input_every_output_and_the_fee() -> None:
@@ -120,10 +159,10 @@ def test_a_spend_shows_every_input_every_output_and_the_fee() -> None:
     [hit] = known.complete(draft, {coin_id(1): Coin(STRANGER, 1)}).transactions
     assert hit.movements == (
         Movement(Kind.IN, 0, BTC, 1, STRANGER, None, coin_id(1)),
-        Movement(Kind.IN, 1, BTC, 9, WATCHED, None, coin_id(2)),
-        Movement(Kind.OUT, 0, BTC, 5, None, STRANGER),
-        Movement(Kind.OUT, 1, BTC, 0, None, Holder(b"\x6a\x01x")),
-        Movement(Kind.OUT, 2, BTC, 3, None, OTHER),
+        Movement(Kind.IN, 1, BTC, 9, WATCHED, None, coin_id(2), Lane.PROVEN),
+        Movement(Kind.OUT, 0, BTC, 5, None, STRANGER, lane=Lane.PROVEN),
+        Movement(Kind.OUT, 1, BTC, 0, None, Holder(b"\x6a\x01x"), lane=Lane.PROVEN),
+        Movement(Kind.OUT, 2, BTC, 3, None, OTHER, lane=Lane.PROVEN),
         Movement(Kind.FEE, 0, BTC, 2, None, None),
     )
 
@@ -167,7 +206,7 @@ def test_a_scan_changes_no_interest() -> None:
 
 def test_a_coin_spent_twice_in_a_block_is_refused() -> None:
     once, twice = tx([coin_id(1)], [(STRANGER, 9)]), tx([coin_id(2), coin_id(1)], [(OTHER, 8)])
-    with pytest.raises(Inconsistent, match="spent before"):
+    with pytest.raises(BlockRefused, match="spent before"):
         scanner(coins={coin_id(1): Coin(WATCHED, 9)}).scan(block(COINBASE, once, twice))
 
 
@@ -179,7 +218,7 @@ def test_more_out_than_in_is_refused() -> None:
 
 def test_an_amount_that_cannot_exist_is_refused() -> None:
     for amount in (-1, 21_000_000 * 10**8 + 1):
-        with pytest.raises(Inconsistent, match="satoshi"):
+        with pytest.raises(BlockRefused, match="satoshi"):
             scanner(WATCHED).scan(block(COINBASE, tx([coin_id(1)], [(WATCHED, amount)])))
 
 
@@ -213,9 +252,9 @@ def test_bytes_cut_off_or_added_anywhere_are_refused() -> None:
     raw = block(COINBASE, last)
     for found in (scanner(), scanner(WATCHED), scanner(coins={coin_id(1): Coin(WATCHED, 6)})):
         for size in range(80, len(raw.data)):
-            with pytest.raises(Inconsistent):
+            with pytest.raises(BlockRefused):
                 found.scan(RawBlock(raw.ref, raw.data[:size]))
-        with pytest.raises(Inconsistent):
+        with pytest.raises(BlockRefused):
             found.scan(RawBlock(raw.ref, raw.data + b"\x00"))
 
 
@@ -273,6 +312,7 @@ def blocks(draw: st.DrawFn) -> tuple[list[CMutableTransaction], dict[Outpoint, C
             pays.append((script, amount))
         witness = draw(st.one_of(st.none(), st.lists(SIZES.map(bytes), max_size=4)))
         made.append(tx(spends, pays, signature=bytes(draw(SIZES)), witness=witness))
+        assume(len(CMutableTransaction(made[-1].vin, made[-1].vout).serialize()) != 64)
         free |= {point_of(made[-1], n): Coin(script, amount) for n, (script, amount) in enumerate(pays)}
     return made, interest
 
@@ -300,7 +340,8 @@ def test_the_walk_finds_what_a_full_parse_finds(
     found = scanner(*scripts, coins=interest)
     draft = found.scan(raw)
     assert {hit.position: hit.txid for hit in draft.hits} == naive(raw.data, scripts, interest)
-    assert [hit.raw for hit in draft.hits] == [transactions[hit.position].serialize() for hit in draft.hits]
+    parsed = CBlock.deserialize(raw.data).vtx
+    assert [hit.raw for hit in draft.hits] == [parsed[hit.position].serialize() for hit in draft.hits]
 
 
 @settings(deadline=None)
@@ -310,7 +351,9 @@ def test_in_every_spend_inputs_equal_outputs_plus_fee(
 ) -> None:
     transactions, interest = made
     found = scanner(*scripts, coins=interest)
-    draft = found.scan(block(*transactions))
+    raw = block(*transactions)
+    draft = found.scan(raw)
+    parsed = CBlock.deserialize(raw.data).vtx
     told = {point: Coin(STRANGER, 10**6) for hit in draft.hits for point in hit.unknown}
     for hit in found.complete(draft, told).transactions:
         by_kind = {
@@ -318,8 +361,8 @@ def test_in_every_spend_inputs_equal_outputs_plus_fee(
             for kind in (Kind.IN, Kind.OUT, Kind.FEE)
         }
         if by_kind[Kind.IN]:
-            assert len(by_kind[Kind.IN]) == len(transactions[hit.position].vin)
-            assert len(by_kind[Kind.OUT]) == len(transactions[hit.position].vout)
+            assert len(by_kind[Kind.IN]) == len(parsed[hit.position].vin)
+            assert len(by_kind[Kind.OUT]) == len(parsed[hit.position].vout)
             [fee] = by_kind[Kind.FEE]
             paid = sum(movement.amount for movement in by_kind[Kind.OUT])
             assert sum(movement.amount for movement in by_kind[Kind.IN]) == paid + fee.amount

@@ -117,7 +117,7 @@ def test_the_report_shows_reorgs_and_what_it_leaves_out(disposal: Path) -> None:
     assert (
         "proof: of 17 claims, 16 rest on what a node said (REPORTED) and 1 rest on what an institution stated on a"
         " filed document (ATTESTED)",
-        "which nothing here verifies (anchor single-node)",
+        "which nothing here verifies (anchor header-chain from genesis, single-node)",
     ) in left
 
 

@@ -69,7 +69,7 @@ def test_every_answer_comes_in_the_envelope(
     assert answer["tool"]["name"] == "custody-tracer" and answer["config_sha256"] == "63" * 32
     assert answer["rules"] and answer["checks"] and answer["lane"] in ("REPORTED", "ATTESTED")
     assert [(chain["name"], chain["height"], chain["anchor"]) for chain in answer["as_of"]] == [
-        ("bitcoin", 115, "single-node"),
+        ("bitcoin", 115, "header-chain from genesis"),
         ("ethereum", 60, "single-node"),
     ]
     assert answer["as_of"][0]["chain"] == "bip122:000000000933ea01ad0ee984209779ba"

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RULE = re.compile(r'"((?:LEG|REORG|SEIZE|TRACE|RECON|JUDGE|EXC|NODE|DATA|CHAIN|VERIFY|SRC)-\d|COVERAGE|STALE|ANCHOR)"')
+RULE = re.compile(
+    r'"((?:LEG|REORG|SEIZE|TRACE|RECON|JUDGE|EXC|NODE|DATA|CHAIN|VERIFY|PROOF|SRC)-\d|COVERAGE|STALE|ANCHOR)"'
+)
 
 
 def test_the_vocabulary_has_every_rule_and_check() -> None:

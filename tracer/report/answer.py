@@ -139,7 +139,7 @@ def standing(chain: Row, spans: Sequence[Row], begin: int | None = None, gaps: S
         return Check("COVERAGE", name, NOT_SHOWN, f"scanned to {last}, but the tip is at {chain['tip_height']}")
     if chain["node_state"] is None:
         return Check("COVERAGE", name, NOT_SHOWN, "the daemon has noted nothing of its node yet")
-    if chain["node_state"] in ("halted", "refused", "behind", "unreachable"):
+    if chain["node_state"] in ("halted", "refused", "behind", "weaker branch", "unreachable"):
         return Check("COVERAGE", name, NOT_SHOWN, f"{chain['node_state']}: {chain['node_message']}")
     ahead = (chain["node_height"] or 0) - chain["tip_height"]
     if ahead > JUST_MINED:

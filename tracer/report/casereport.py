@@ -7,6 +7,7 @@ from tracer.report.answer import Answer, Check, Row
 from tracer.report.custody import add_conservation, judged_anew, leg_rows, leg_rule
 from tracer.report.frontier import budget_row
 from tracer.report.places import begin, case_chains
+from tracer.report.proofs import proven_anew
 from tracer.report.tracing import first_hops, follow, legend, trace_row, traced_among
 from tracer.store.reader import Reader
 from tracer.taint.following import METHODS
@@ -36,7 +37,7 @@ def report(reader: Reader, case_ref: str) -> Answer:
         answer.checks.append(Check(leg_rule(row), f"{case_ref} {row['leg_ref']}", row["verdict"], row["reason"]))
     answer.data["conservation"] = []
     for case in cases:
-        answer.checks += judged_anew(reader, case)
+        answer.checks += [*judged_anew(reader, case), *proven_anew(reader, case)]
         add_conservation(reader, answer, case)
     keys = {"case_ref": case_ref}
     answer.data["unexplained"] = reader.rows(

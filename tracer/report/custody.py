@@ -27,6 +27,7 @@ from tracer.report.places import (
     live_spans,
     unobserved,
 )
+from tracer.report.proofs import headers_anew, proven_anew
 from tracer.report.recount import TERMS, Recount, recount
 from tracer.store.chains import stored_policy
 from tracer.store.load import CLOCK_SPAN, load_attestations, load_legs
@@ -50,6 +51,7 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
             continue  # no case names it: there is nothing to follow
         answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), None, gaps[chain["chain"]]))
         add_anchor(answer, chain)
+        answer.checks += headers_anew(reader, chain["chain"])
         if now is not None:
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]
@@ -66,7 +68,7 @@ def legs(reader: Reader, case_ref: str | None) -> Answer:
         answer.verdicts.append(row["verdict"])
         answer.lanes.append(row["lane"])
         answer.checks.append(Check(leg_rule(row), f"{row['case_ref']} {row['leg_ref']}", row["verdict"], row["reason"]))
-    answer.checks += [check for row in cases for check in judged_anew(reader, row)]
+    answer.checks += [check for row in cases for check in (*judged_anew(reader, row), *proven_anew(reader, row))]
     return answer
 
 
@@ -187,6 +189,7 @@ def reconcile(reader: Reader, case_ref: str | None) -> Answer:
     answer.data = {"conservation": []}
     for case in cases:
         add_conservation(reader, answer, case)
+        answer.checks += proven_anew(reader, case)
     return answer
 
 

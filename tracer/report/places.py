@@ -2,6 +2,7 @@
 
 from tracer.errors import OperatorError
 from tracer.report.answer import Answer, Row, add_anchor, as_of, standing
+from tracer.report.proofs import headers_anew
 from tracer.store.reader import Reader
 
 MOST_BESIDE = 3
@@ -45,6 +46,7 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
         first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
         answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), first, gaps[chain["chain"]]))
         add_anchor(answer, chain)
+        answer.checks += headers_anew(reader, chain["chain"])
     return answer
 
 

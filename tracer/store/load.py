@@ -332,7 +332,7 @@ def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tra
     """Unspent outputs of watched holders, and those that traces follow."""
     rows = connection.execute(
         text(
-            "SELECT m.id, t.txid, m.idx, h.key, m.amount, b.height, t.position"
+            "SELECT m.id, t.txid, m.idx, h.key, m.amount, m.lane, b.height, t.position"
             f" FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
             " (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id) OR m.id IN"
             f" (SELECT movement_id FROM trace_coin WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
@@ -341,9 +341,9 @@ def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tra
     )
     return {
         outpoint(Hash(bytes(txid)), index): Tracked(
-            movement_id, Holder(bytes(key)), int(amount), (height, position, index)
+            movement_id, Holder(bytes(key)), int(amount), (height, position, index), Lane(lane)
         )
-        for movement_id, txid, index, key, amount, height, position in rows
+        for movement_id, txid, index, key, amount, lane, height, position in rows
     }
 
 

@@ -7,10 +7,10 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import declared, observed, vouched
+from tracer.store import declared, headerchain, observed, vouched
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "declared", "observed", "vouched"]
+__all__ = ["METADATA", "Amount", "declared", "headerchain", "observed", "vouched"]
 
 
 class Chain(SQLModel, table=True):
@@ -37,7 +37,7 @@ class AssetRow(SQLModel, table=True):
 
 
 class Block(SQLModel, table=True):
-    """A block that was connected; `header` is kept where the block has hits."""
+    """A block that was connected; `header`: see `tracer.types.BlockFacts`."""
 
     __tablename__ = "block"
     __table_args__ = (

@@ -170,12 +170,12 @@ JOIN chain c ON c.id = coalesce(r.chain_id, f.chain_id);
 -- covered_to      last height that was read
 -- covered_hash    hash of the last block that was read, hex
 -- checked         how far the blocks read were checked at least: reported, header, whole (v_coverage has it by span)
--- anchor          who vouches for the block hashes: K of N nodes, pinned (by the operator), or single-node
+-- anchor          who vouches for the block hashes: header-chain from genesis (or: checkpoint HEIGHT), K of N nodes, pinned (by the operator), or single-node
 -- anchor_height   the anchor holds at and below it; above it, one node alone vouches
 -- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
 -- contacted_at    when the node last answered, seconds since 1970 by the daemon's wall clock; null: never
--- node_state      in step, following, behind, unreachable, idle, halted, refused; null: never contacted
+-- node_state      in step, following, behind, weaker branch (it has less work than ours), unreachable, idle, halted, refused; null: never contacted
 -- node_message    more about that state
 CREATE VIEW v_chain AS
 SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS genesis,
@@ -185,9 +185,12 @@ SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS 
     g.from_height AS covered_from, g.to_height AS covered_to,
     nullif(lower(hex(v.end_hash)), '') AS covered_hash,
     CASE g.weakest WHEN 0 THEN 'reported' WHEN 1 THEN 'header' WHEN 2 THEN 'whole' END AS checked,
-    CASE WHEN a.agree > 1 AND n.height >= 0 THEN a.agree || ' of ' || a.nodes || ' nodes'
+    CASE WHEN h.origin IS NOT NULL THEN 'header-chain from ' || h.origin
+            || CASE WHEN a.agree > 1 AND n.height >= 0 THEN ', ' || a.agree || ' of ' || a.nodes || ' nodes' ELSE '' END
+        WHEN a.agree > 1 AND n.height >= 0 THEN a.agree || ' of ' || a.nodes || ' nodes'
         WHEN p.height IS NOT NULL THEN 'pinned' ELSE 'single-node' END AS anchor,
-    CASE WHEN a.agree > 1 AND n.height >= 0 THEN max(n.height, coalesce(p.height, -1))
+    CASE WHEN h.origin IS NOT NULL THEN t.height
+        WHEN a.agree > 1 AND n.height >= 0 THEN max(n.height, coalesce(p.height, -1))
         ELSE coalesce(p.height, t.height) END AS anchor_height,
     s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
     s.message AS node_message
@@ -202,6 +205,7 @@ LEFT JOIN (
 ) g ON g.chain_id = c.id
 LEFT JOIN coverage v ON v.chain_id = c.id AND v.watch_set = 'all' AND v.to_height = g.to_height
 LEFT JOIN follower_status s ON s.chain_id = c.id
+LEFT JOIN header_anchor h ON h.id = (SELECT max(id) FROM header_anchor WHERE chain_id = c.id)
 LEFT JOIN agreement a ON a.id = (SELECT max(id) FROM agreement WHERE chain_id = c.id)
 LEFT JOIN (
     SELECT chain, coalesce(vouched_height, -1) AS height,
@@ -222,6 +226,15 @@ LEFT JOIN (
 CREATE VIEW v_coverage AS
 SELECT c.name AS chain, v.watch_set, v.from_height, v.to_height, lower(hex(v.end_hash)) AS end_hash, v.checked
 FROM coverage v JOIN chain c ON c.id = v.chain_id;
+-- Up to which block the headers of a chain were fetched and verified once, when following began.
+--
+-- height          height of that block
+-- block_hash      its hash, hex
+-- origin          from where on: genesis, or checkpoint HEIGHT
+-- work            hashes expected for the chain from there to here, decimal text
+CREATE VIEW v_header_anchor AS
+SELECT c.name AS chain, h.height, lower(hex(h.hash)) AS block_hash, h.origin, h.work
+FROM header_anchor h JOIN chain c ON c.id = h.chain_id;
 
 -- What could not be observed on each chain: movements of that kind may be missing from every other view.
 --

@@ -179,7 +179,7 @@ class Store:
                     b.facts.ref.hash,
                     b.facts.ref.parent,
                     b.facts.time,
-                    b.facts.header if b.txs or b.loose else None,
+                    b.facts.header,
                     True,
                     int(b.facts.checked),
                 )

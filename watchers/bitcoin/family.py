@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder
+from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath, SourceTable
 from watchers.node import Node, Scanner
@@ -71,6 +71,9 @@ class BitcoinChain(_Login, ChainConfig):
     network: Network = Field(description='one of "main", "test", "testnet4", "signet", "regtest"')
     confirmed: int = Field(default=2, ge=1, description="a whole number >= 1")
     final: int = Field(default=6, ge=1, description="a whole number >= 1")
+    checkpoint: str | None = Field(
+        default=None, pattern=r"^[0-9]{1,9}:[0-9a-f]{64}$", description='"HEIGHT:HASH" of a block, in lower-case hex'
+    )
     rest: Literal["auto", "on", "off"] = Field(default="auto", description='"auto", "on" or "off"')
     zmq: Annotated[tuple[Annotated[str, BeforeValidator(_publisher)], ...], BeforeValidator(_one_or_more)] = Field(
         default=(), strict=False, description=_PUBLISHER
@@ -86,6 +89,14 @@ class BitcoinChain(_Login, ChainConfig):
     def native(self) -> Asset:
         """Bitcoin, in satoshi."""
         return Asset(AssetId(f"{self.id}/slip44:0"), "BTC", 8, AssetKind.NATIVE)
+
+    @property
+    def headers_from(self) -> tuple[int, Hash] | None:
+        """The block that the operator vouches for; None: headers count from the genesis block."""
+        if self.checkpoint is None:
+            return None
+        height, _, block = self.checkpoint.partition(":")
+        return int(height), Hash(bytes.fromhex(block))
 
     @property
     def asked(self) -> str:
@@ -105,6 +116,8 @@ class BitcoinChain(_Login, ChainConfig):
 
 
 def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
+    from tracer.proof.headers import HeaderChain
+    from tracer.proof.networks import NETWORKS
     from watchers.bitcoin.node import BitcoinNode
     from watchers.bitcoin.scan import BitcoinScanner
 
@@ -119,7 +132,7 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         in_flight=chain.in_flight,
         zmq=chain.zmq,
     )
-    return node, BitcoinScanner(chain.native.id)
+    return node, BitcoinScanner(chain.native.id, HeaderChain(NETWORKS[chain.network], chain.headers_from))
 
 
 def _parse_holder(chain: BitcoinChain, text: str) -> Holder:

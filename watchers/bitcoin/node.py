@@ -4,15 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from tracer.errors import BadConfig, Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
+from tracer.proof.headers import HEADER_BYTES, hash_of, parent_of
 from tracer.types import Asset, AssetId, BlockRef, Hash, Holder, Outpoint
 from watchers.bitcoin.named import OUT_OF_RANGE, NamedCalls, meaning
 from watchers.bitcoin.push import ZmqPush
-from watchers.bitcoin.scan import HEADER_BYTES, Draft, RawBlock
+from watchers.bitcoin.scan import Draft, RawBlock
 from watchers.bitcoin.spent import from_json, from_undo
 from watchers.node import Coin, Lack, NodeView
 from watchers.rpc import JsonRpc, RpcError
@@ -110,7 +110,7 @@ class BitcoinNode:
                 best=top,
                 hash_at_tip=_hash(at_tip) if _is_there(at_tip) else None,
                 above=next_up,
-                tip_invalid=height < tip.height and await self._rejects(tip),
+                tip_invalid=not _stands(at_tip, tip) and await self._rejects(tip),
             )
         raise NodeUnavailable(f"{self._rpc.origin}: the best block changed {VIEW_TRIES} times while asking")
 
@@ -212,7 +212,7 @@ class BitcoinNode:
             return
         try:
             block = await self._rpc.get(f"/rest/block/{genesis.hex()}.bin")
-            self.rest = _double_sha256(block[:HEADER_BYTES]) == genesis
+            self.rest = hash_of(block[:HEADER_BYTES]) == genesis
             self.undo = await self._rpc.get(f"/rest/spenttxouts/{genesis.hex()}.bin") == b"\x01\x00"
         except (NodeMissing, NodeUnavailable):  # a proxy may answer anything: then RPC alone has to do
             pass
@@ -222,19 +222,27 @@ class BitcoinNode:
                 'Start bitcoind with `-rest`, or set `rest = "auto"`.',
             )
 
+    async def headers(self, after: BlockRef, upto: int) -> AsyncGenerator[bytes, None]:
+        """Stream the active chain's headers above `after` up to a height; stops where they no longer link."""
+        height, last = after.height, after.hash
+        while height < upto:
+            count = min(upto - height, HEADERS_PER_REQUEST)
+            found = await self._headers(BlockRef(height, last, last), count)
+            for header in found:
+                if parent_of(header) != last:
+                    return
+                yield header
+                height, last = height + 1, hash_of(header)
+            if len(found) < count:
+                return
+
     async def _refs(self, after: BlockRef, upto: int) -> AsyncGenerator[BlockRef, None]:
         """List the active chain's blocks above `after`; stops where they no longer link."""
-        while after.height < upto:
-            count = min(upto - after.height, HEADERS_PER_REQUEST)
-            headers = await self._headers(after, count)
-            for header in headers:
-                ref = BlockRef(after.height + 1, _double_sha256(header), Hash(header[35:3:-1]))
-                if ref.parent != after.hash:
-                    return
-                yield ref
-                after = ref
-            if len(headers) < count:
-                return
+        height = after.height
+        async with aclosing(self.headers(after, upto)) as headers:
+            async for header in headers:
+                height += 1
+                yield BlockRef(height, hash_of(header), parent_of(header))
 
     async def _headers(self, after: BlockRef, count: int) -> list[bytes]:
         if self.rest:
@@ -252,7 +260,7 @@ class BitcoinNode:
         if len(data) % HEADER_BYTES:
             raise NodeUnavailable(f"{self._rpc.origin}: {len(data)} bytes are not headers")
         headers = [data[at : at + HEADER_BYTES] for at in range(0, len(data), HEADER_BYTES)]
-        if headers and _double_sha256(headers[0]) != after.hash:
+        if headers and hash_of(headers[0]) != after.hash:
             raise Inconsistent(f"asked for headers from {after.hash.hex()}, got others")
         return headers[1:]
 
@@ -266,7 +274,7 @@ class BitcoinNode:
     async def _ref(self, height: int, block: Hash) -> BlockRef:
         """Complete a reference with the parent, read from the header and checked by its hash."""
         header = _header(await self._ask("getblockheader", block.hex(), False), block)
-        return BlockRef(height, block, Hash(header[35:3:-1]))
+        return BlockRef(height, block, parent_of(header))
 
     async def _rejects(self, tip: BlockRef) -> bool:
         """Whether our tip lies on a branch that the node lists as invalid.
@@ -309,8 +317,9 @@ def _is_there(answer: Any) -> bool:
     return True
 
 
-def _double_sha256(data: bytes) -> Hash:
-    return Hash(sha256(sha256(data).digest()).digest()[::-1])
+def _stands(at_tip: Any, tip: BlockRef) -> bool:
+    """Whether our tip is in the node's active chain."""
+    return _is_there(at_tip) and _hash(at_tip) == tip.hash
 
 
 def _bytes(text: Any) -> bytes:
@@ -329,6 +338,6 @@ def _hash(text: Any) -> Hash:
 
 def _header(answer: Any, block: Hash) -> bytes:
     header = _bytes(_present(answer))
-    if len(header) != HEADER_BYTES or _double_sha256(header) != block:
+    if len(header) != HEADER_BYTES or hash_of(header) != block:
         raise Inconsistent(f"asked for the header of {block.hex()}, got another")
     return header

@@ -1,19 +1,24 @@
 """What a raw block says about the scripts and coins of interest, and what is still to be asked. Pure."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from bitcoin.core import CTransaction
-from bitcoin.core.serialize import SerializationError
-
-from tracer.errors import Inconsistent
-from tracer.types import AssetId, BlockFacts, BlockRef, Hash, Holder, Kind, Movement, Outpoint, TxFacts
+from tracer.errors import BlockRefused, HeadersLost, Inconsistent
+from tracer.proof.blocks import SpanTuple, Whole, bare_size, check_block, txids_of
+from tracer.proof.headers import HEADER_BYTES, HeaderChain, hash_of, parent_of
+from tracer.proof.transactions import (
+    AMBIGUOUS_BYTES,
+    MAX_SATOSHI,
+    NOWHERE,
+    Transaction,
+    hash256,
+    parse,
+    stripped,
+)
+from tracer.types import AssetId, BlockFacts, BlockRef, Checked, Hash, Holder, Kind, Lane, Movement, Outpoint, TxFacts
 from tracer.types import outpoint as join
+from watchers.bitcoin.walk import walk
 from watchers.node import Coin
-
-HEADER_BYTES = 80
-MAX_SATOSHI = 21_000_000 * 10**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Hit:
 
     inputs: every coin it spends, None where only the node knows it; empty for a mere credit.
     outputs: (index, coin): every output of a spender, else the watched ones.
+    proof: links the bytes to the header; None where nothing can (a transaction of 64 bytes in an old block).
     """
 
     position: int
@@ -37,6 +43,7 @@ class Hit:
     raw: bytes
     inputs: tuple[tuple[Outpoint, Coin | None], ...]
     outputs: tuple[tuple[int, Coin], ...]
+    proof: bytes | None = None
 
     @property
     def unknown(self) -> tuple[Outpoint, ...]:
@@ -50,15 +57,16 @@ class Draft:
 
     ref: BlockRef
     time: int
-    header: bytes | None
+    header: bytes
     hits: tuple[Hit, ...]
 
 
 class BitcoinScanner:
-    """Holds the watched scripts and coins of one chain; see `watchers.node.Scanner`."""
+    """Holds the watched scripts and coins of one chain, and its headers; see `watchers.node.Scanner`."""
 
-    def __init__(self, asset: AssetId) -> None:
+    def __init__(self, asset: AssetId, headers: HeaderChain) -> None:
         self._asset = asset
+        self.headers = headers
         self._scripts: set[bytes] = set()
         self._coins: dict[Outpoint, Coin] = {}
 
@@ -80,167 +88,131 @@ class BitcoinScanner:
         self._coins.clear()
 
     def scan(self, raw: RawBlock) -> Draft:
-        """Find the hits of a block; raises Inconsistent if its bytes are not the block that was asked for."""
+        """Verify a block whole and find its hits.
+
+        Raises BlockRefused for a block that its own header or the chain's rules contradict, Inconsistent if it is
+        not the block that was asked for, HeadersLost if the headers below it are not at hand.
+        """
         header = _checked_header(raw)
+        self._stand(raw.ref, header)
+        try:
+            hits, spans = self._hits(raw.data)
+            whole = self._whole(raw, spans, hits)
+        except (IndexError, ValueError) as error:
+            reason = str(error) if isinstance(error, ValueError) else "its bytes end too early"
+            raise _refused(raw.ref, reason, raw.data) from error
+        proven = tuple(_with_proof(hit, spans[hit.position], whole) for hit in hits)
+        return Draft(raw.ref, int.from_bytes(header[68:72], "little"), header, proven)
+
+    def _stand(self, ref: BlockRef, header: bytes) -> None:
+        """Verify the header against those below it."""
+        try:
+            context = self.headers.extend(header)
+        except KeyError as error:
+            raise HeadersLost(f"the headers below block {ref.hash.hex()} are not in memory") from error
+        except ValueError as error:
+            raise _refused(ref, str(error), header) from error
+        if context.height != ref.height:
+            raise Inconsistent(f"block {ref.hash.hex()} is at height {context.height}, not {ref.height}")
+
+    def _hits(self, data: bytes) -> tuple[list[Hit], list[SpanTuple]]:
+        """Walk over a block; returns its hits, and where all its transactions lie."""
         fresh: dict[Outpoint, Coin] = {}  # created in this block and of interest to its later transactions
         seen: dict[Outpoint, Coin] = {}  # created by any hit of this block: answers that need no question
         spent: set[Outpoint] = set()
-        hits = []
-        try:
-            for position, begin, end, spends in walk(raw.data, self._scripts, self._coins, fresh):
-                hit = self._cut(raw.data[begin:end], position, spends, seen, spent)
-                hits.append(hit)
-                fresh.update((join(hit.txid, index), coin) for index, coin in hit.outputs)
-        except (IndexError, SerializationError, ValueError) as error:
-            raise Inconsistent(f"block {raw.ref.hash.hex()}: the bytes are not a block: {error}") from error
-        time = int.from_bytes(header[68:72], "little")
-        return Draft(raw.ref, time, header if hits else None, tuple(hits))
+        hits: list[Hit] = []
+        spans: list[SpanTuple] = []
+        for position, spends in walk(data, self._scripts, self._coins, fresh, spans):
+            begin, _, end = spans[-1]
+            hit = self._cut(data[begin:end], position, spends, seen, spent)
+            hits.append(hit)
+            fresh.update((join(hit.txid, index), coin) for index, coin in hit.outputs)
+        return hits, spans
+
+    def _whole(self, raw: RawBlock, spans: list[SpanTuple], hits: list[Hit]) -> Whole:
+        """Hold the block against its header; its witnesses too where a hit has one."""
+        txids = txids_of(raw.data, spans)
+        witnesses = any(_has_witness(spans[hit.position]) for hit in hits if hit.position)
+        return check_block(self.headers.rules, raw.ref.height, raw.data, spans, txids, witnesses)
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:
         """Turn a draft and the node's coins (outpoint -> Coin, or None) into facts; raises Inconsistent."""
         told: Mapping[Outpoint, Coin] = answers if isinstance(answers, Mapping) else {}
         transactions = tuple(
-            TxFacts(hit.position, hit.txid, hit.raw, tuple(self._movements(hit, told))) for hit in draft.hits
+            TxFacts(hit.position, hit.txid, hit.raw, tuple(self._movements(hit, told)), hit.proof) for hit in draft.hits
         )
-        return BlockFacts(draft.ref, draft.time, draft.header, transactions)
+        return BlockFacts(draft.ref, draft.time, draft.header, transactions, checked=Checked.WHOLE)
 
     def _cut(self, raw: bytes, position: int, spends: bool, seen: dict[Outpoint, Coin], spent: set[Outpoint]) -> Hit:
         """Parse one hit; adds its outputs to `seen` and what it spends to `spent`."""
-        parsed = CTransaction.deserialize(raw)  # type: ignore[no-untyped-call]
-        txid = Hash(parsed.GetTxid()[::-1])
-        inputs = []
-        if spends:
-            for source in parsed.vin:
-                point = Outpoint(source.prevout.hash + source.prevout.n.to_bytes(4, "little"))
-                if point in spent:
-                    raise ValueError(f"{txid.hex()} spends a coin that was spent before in the block")
-                spent.add(point)
-                inputs.append((point, self._coins.get(point) or seen.get(point)))
+        parsed = parse(raw)
+        txid = Hash(hash256(stripped(raw, parsed.span))[::-1])
+        inputs = tuple(self._spent(parsed, txid, seen, spent)) if spends else ()
         outputs = []
-        for index, target in enumerate(parsed.vout):
-            if not 0 <= target.nValue <= MAX_SATOSHI:
-                raise ValueError(f"{txid.hex()} has an output of {target.nValue} satoshi")
-            coin = Coin(Holder(bytes(target.scriptPubKey)), target.nValue)
+        for index, (amount, script) in enumerate(parsed.outputs):
+            if amount > MAX_SATOSHI:
+                raise ValueError(f"{txid.hex()} has an output of {amount} satoshi")
+            coin = Coin(Holder(script), amount)
             seen[join(txid, index)] = coin
-            if spends or coin.holder in self._scripts:
+            if spends or script in self._scripts:
                 outputs.append((index, coin))
-        return Hit(position, txid, raw, tuple(inputs), tuple(outputs))
+        return Hit(position, txid, raw, inputs, tuple(outputs))
+
+    def _spent(
+        self, parsed: Transaction, txid: Hash, seen: Mapping[Outpoint, Coin], spent: set[Outpoint]
+    ) -> Iterator[tuple[Outpoint, Coin | None]]:
+        for source, _ in parsed.inputs:
+            point = Outpoint(source)
+            if point in spent:
+                raise ValueError(f"{txid.hex()} spends a coin that was spent before in the block")
+            if point == NOWHERE:
+                raise ValueError(f"{txid.hex()} spends nothing and a coin")
+            spent.add(point)
+            yield point, self._coins.get(point) or seen.get(point)
 
     def _movements(self, hit: Hit, told: Mapping[Outpoint, Coin]) -> Iterator[Movement]:
+        """The movements of a hit. What an input was worth is proven where the coin is one of ours."""
         fee = 0
+        shown = Lane.REPORTED if hit.proof is None else Lane.PROVEN
+        weakest = shown
         for index, (point, known) in enumerate(hit.inputs):
             answer = told.get(point)
             coin = known or answer
             if coin is None or (known is not None and answer not in (known, None)):
                 raise Inconsistent(f"input {index} of {hit.txid.hex()}: the node's answer does not fit")
             fee += coin.amount
-            yield Movement(Kind.IN, index, self._asset, coin.amount, coin.holder, None, point)
+            lane = Lane.REPORTED if known is None else shown
+            weakest = max(weakest, lane)
+            yield Movement(Kind.IN, index, self._asset, coin.amount, coin.holder, None, point, lane)
         for index, coin in hit.outputs:
             fee -= coin.amount
-            yield Movement(Kind.OUT, index, self._asset, coin.amount, None, coin.holder)
+            yield Movement(Kind.OUT, index, self._asset, coin.amount, None, coin.holder, lane=shown)
         if hit.inputs:
             if fee < 0:
                 raise Inconsistent(f"{hit.txid.hex()} pays {-fee} satoshi more than it spends")
-            yield Movement(Kind.FEE, 0, self._asset, fee, None, None)
+            yield Movement(Kind.FEE, 0, self._asset, fee, None, None, lane=weakest)
 
 
-def walk(  # noqa: PLR0912, PLR0915 - the hot loop: calls would cost more than they tidy
-    raw: bytes, scripts: Container[bytes], coins: Container[bytes], fresh: Container[bytes]
-) -> Iterator[tuple[int, int, int, bool]]:
-    """Step over a block's transactions and yield the hits: (position, first byte, byte after, spends a coin).
-
-    Nothing is decoded but lengths. `fresh` may grow between two hits. Raises IndexError or ValueError if the
-    bytes do not end with the last transaction: a slice past the end is short, the step is noticed there.
-    """
-    place = HEADER_BYTES
-    total = raw[place]
-    place += 1
-    if total >= 0xFD:
-        total, place = _long(raw, total, place)
-    for position in range(total):
-        begin = place
-        spends = credits = False
-        count = raw[place + 4]
-        place += 5
-        segwit = not count  # BIP-144: no inputs is the marker
-        if segwit:
-            if raw[place] != 1:
-                raise ValueError(f"transaction {position} has no inputs")
-            count = raw[place + 1]
-            place += 2
-        if count >= 0xFD:
-            count, place = _long(raw, count, place)
-        witnesses = count
-        while count:
-            count -= 1
-            point = raw[place : place + 36]
-            if point in coins or point in fresh:
-                spends = True
-            length = raw[place + 36]
-            if length < 0xFD:
-                place += length + 41
-            else:
-                length, place = _long(raw, length, place + 37)
-                place += length + 4
-        count = raw[place]
-        place += 1
-        if count >= 0xFD:
-            count, place = _long(raw, count, place)
-        while count:
-            count -= 1
-            length = raw[place + 8]
-            place += 9
-            if length >= 0xFD:
-                length, place = _long(raw, length, place)
-            end = place + length
-            if raw[place:end] in scripts:
-                credits = True
-            place = end
-        if segwit:
-            place = _after_witnesses(raw, place, witnesses)
-        place += 4
-        if spends or credits:
-            yield position, begin, place, spends
-    if place != len(raw):
-        raise ValueError(f"{len(raw)} bytes hold {total} transactions of {place} bytes")
+def _has_witness(span: SpanTuple) -> bool:
+    _, middle, end = span
+    return middle != end - 4
 
 
-def _after_witnesses(raw: bytes, place: int, witnesses: int) -> int:
-    """Step over the witness stacks of `witnesses` inputs."""
-    while witnesses:
-        witnesses -= 1
-        items = raw[place]
-        place += 1
-        if items >= 0xFD:
-            items, place = _long(raw, items, place)
-        while items:
-            items -= 1
-            length = raw[place]
-            place += 1
-            if length >= 0xFD:
-                length, place = _long(raw, length, place)
-            place += length
-    return place
+def _with_proof(hit: Hit, span: SpanTuple, whole: Whole) -> Hit:
+    if bare_size(span) == AMBIGUOUS_BYTES:
+        return hit
+    return replace(hit, proof=whole.proof(hit.position, _has_witness(span)))
 
 
-def _long(raw: bytes, first: int, place: int) -> tuple[int, int]:
-    """Read the rest of a CompactSize of 0xfd or more; returns the number and the byte after it."""
-    after = place + (1 << (first - 0xFC))
-    if after > len(raw):
-        raise IndexError("cut short")
-    return int.from_bytes(raw[place:after], "little"), after
-
-
-def compact_size(raw: bytes, place: int) -> tuple[int, int]:
-    """Read a CompactSize; returns the number and the byte after it. Raises IndexError at the end of `raw`."""
-    first = raw[place]
-    return _long(raw, first, place + 1) if first >= 0xFD else (first, place + 1)
+def _refused(ref: BlockRef, reason: str, evidence: bytes) -> BlockRefused:
+    line = f"block {ref.height} {ref.hash.hex()} is refused: {reason}"
+    return BlockRefused(line, height=ref.height, block=ref.hash, evidence=evidence)
 
 
 def _checked_header(raw: RawBlock) -> bytes:
     header = raw.data[:HEADER_BYTES]
-    if len(header) < HEADER_BYTES or sha256(sha256(header).digest()).digest() != raw.ref.hash[::-1]:
+    if len(header) < HEADER_BYTES or hash_of(header) != raw.ref.hash:
         raise Inconsistent(f"block {raw.ref.hash.hex()}: the node sent another block's header")
-    if header[4:36] != raw.ref.parent[::-1]:
+    if parent_of(header) != raw.ref.parent:
         raise Inconsistent(f"block {raw.ref.hash.hex()} does not stand on {raw.ref.parent.hex()}")
     return header

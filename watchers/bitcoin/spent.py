@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from tracer.errors import Inconsistent, NodeMissing
+from tracer.proof.transactions import compact_size
 from tracer.types import Holder, Outpoint, parse_outpoint
-from watchers.bitcoin.scan import Hit, compact_size
+from watchers.bitcoin.scan import Hit
 from watchers.node import Coin
 
 SATOSHI = Decimal(10**8)

@@ -25,6 +25,7 @@ class EthereumScanner:
     """
 
     def __init__(self, chain: ChainId, native: Asset, tokens: Iterable[Asset] = ()) -> None:
+        self.headers = None
         self._interest = Interest(chain, native.id, frozenset(token.id for token in tokens), set())
 
     def watch(self, holders: Iterable[Holder]) -> None:

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("block", sa.Column("checked", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("tx", sa.Column("proof", sa.LargeBinary(), nullable=True))
     op.add_column("movement", sa.Column("lane", sa.Integer(), nullable=False, server_default="1"))
+    add_header_anchor()
     op.execute("UPDATE coverage SET checked = 'reported'")
     op.add_column("policy", sa.Column("tiers", sa.String(), nullable=False, server_default="[]"))
     op.add_column("follower", sa.Column("peak_height", sa.BigInteger(), nullable=False, server_default="-1"))
@@ -189,3 +190,24 @@ def add_settlements() -> None:
     op.create_index(
         "ix_settlement_violation_id", "settlement", ["violation_id"], sqlite_where=sa.text("violation_id IS NOT NULL")
     )
+
+
+def add_header_anchor() -> None:
+    """Where verified headers begin."""
+    op.create_table(
+        "header_anchor",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column(
+            "chain_id", sa.Integer(), sa.ForeignKey("chain.id", name="fk_header_anchor_chain_id"), nullable=False
+        ),
+        sa.Column("height", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("work", Amount(), nullable=False),
+        sa.Column("bits", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.String(), nullable=False),
+        sa.Column("first_time", sa.BigInteger(), nullable=False),
+        sa.Column("first_bits", sa.BigInteger(), nullable=False),
+        sa.Column("usual_bits", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_header_anchor_chain_id", "header_anchor", ["chain_id"])

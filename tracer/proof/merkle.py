@@ -1,0 +1,65 @@
+"""Merkle trees of Bitcoin blocks: roots, branches, and the trees that two lists of transactions share. Pure.
+
+All ids are in wire order. Source: Bitcoin Core's consensus/merkle.cpp.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from operator import eq
+
+
+def levels(ids: Sequence[bytes]) -> list[list[bytes]]:
+    """All levels of a tree, the ids first and the root last.
+
+    Raises ValueError for a tree in which two neighbours are equal: the same root then stands for a shorter list too
+    (CVE-2012-2459), and for no ids at all.
+    """
+    if not ids:
+        raise ValueError("a block without transactions")
+    tree = [list(ids)]
+    while len(tree[-1]) > 1:
+        lefts, rights = tree[-1][::2], tree[-1][1::2]
+        if any(map(eq, lefts, rights)):
+            raise ValueError("its merkle tree is mutated: it repeats transactions (CVE-2012-2459)")
+        if len(rights) < len(lefts):
+            rights.append(lefts[-1])
+        tree.append([sha256(sha256(a + b).digest()).digest() for a, b in zip(lefts, rights, strict=True)])
+    return tree
+
+
+def root(ids: Sequence[bytes]) -> bytes:
+    """The root over a list of ids; raises ValueError as `levels` does."""
+    return levels(ids)[-1][0]
+
+
+def branch(tree: Sequence[Sequence[bytes]], position: int) -> list[bytes]:
+    """The neighbours from a leaf up to below the root.
+
+    >>> tree = levels([bytes([n]) * 32 for n in range(5)])
+    >>> [climb(leaf, at, 5, branch(tree, at)) == tree[-1][0] for at, leaf in enumerate(tree[0])]
+    [True, True, True, True, True]
+    """
+    steps = []
+    for level in tree[:-1]:
+        beside = position ^ 1
+        steps.append(level[beside] if beside < len(level) else level[position])
+        position >>= 1
+    return steps
+
+
+def climb(leaf: bytes, position: int, total: int, steps: Sequence[bytes]) -> bytes:
+    """The root that a branch leads to from a leaf among `total`.
+
+    Raises ValueError where the branch is not as long as such a tree is high, or a neighbour repeats a node other than
+    the last of its level (CVE-2012-2459).
+    """
+    if not 0 <= position < total or len(steps) != (total - 1).bit_length():
+        raise ValueError(f"position {position} of {total} has no branch of {len(steps)} steps")
+    last = total - 1
+    for step in steps:
+        if (step == leaf) != (position == last and not position & 1):
+            raise ValueError("its merkle branch is mutated (CVE-2012-2459)")
+        pair = step + leaf if position & 1 else leaf + step
+        leaf = sha256(sha256(pair).digest()).digest()
+        position, last = position >> 1, last >> 1
+    return leaf
