@@ -147,6 +147,7 @@ def plays(store: Store) -> tuple[Play, Play]:
 def play_bitcoin(play: Play, blocks: int = 115, *, leak: bool = True) -> None:
     """Mine the Bitcoin side up to height `blocks`."""
     play.start(100)
+    play.begin_headers()
     script = {
         101: lambda: (
             play.pay("f1", [], [(SEIZED1, 200_000_000)]),

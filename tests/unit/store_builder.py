@@ -80,11 +80,14 @@ class Play:
         anchor = BlockRef(height, block_hash(f"{self.handle.caip2} {height}"), Hash(bytes(32)))
         self.store.start_chain(self.handle, anchor, self.time(height))
         with self.store.connection.begin():
-            if self.handle.caip2.startswith("bip122:"):
-                bits = 0x1D00FFFF
-                context = Context(height, anchor.hash, bits, (self.time(height),), 0, bits, bits, height + 1)
-                save_anchor(self.store.connection, self.handle.id, context, "genesis")
             self.reload()
+
+    def begin_headers(self) -> None:
+        """Note that the headers up to the tip were verified from the genesis block on."""
+        bits = 0x1D00FFFF
+        context = Context(self.tip.height, self.tip.hash, bits, (self.time(self.tip.height),), 0, bits, bits, 1)
+        with self.store.connection.begin():
+            save_anchor(self.store.connection, self.handle.id, context, "genesis")
 
     def reload(self) -> None:
         """Rebuild the state from the store inside a transaction, as after a restart."""
