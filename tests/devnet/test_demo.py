@@ -16,7 +16,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from fixtures.bitcoind import Bitcoind
-from fixtures.scenarios.compare import compare, failures
+from fixtures.ledger.check import failures
+from fixtures.scenarios.compare import compare
 from fixtures.scenarios.files import Policies
 from fixtures.scenarios.performance import Performance, ethereum_node
 from fixtures.scenarios.story import STEPS

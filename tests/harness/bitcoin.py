@@ -3,19 +3,16 @@
 import random
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from fixtures.bitcoind import Bitcoind
-from harness.devnet import HELD, ROLES
-from harness.stored import Fact
+from fixtures.ledger.bitcoin import BitcoinReader, satoshi
+from harness.devnet import HELD, ROLES, active
 
 ASSET = "bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:0"
-IN, OUT, FEE = 0, 1, 2
 FEE_SAT = 1_000
 MATURE = 100
 
@@ -39,11 +36,6 @@ def witness_script(holder: str) -> bytes:
     return b"\x08" + sha256(holder.encode()).digest()[:8] + b"\x75\x51"
 
 
-def sat(amount: Any) -> int:
-    """Satoshi of an amount as the node writes it."""
-    return int(Decimal(str(amount)) * 10**8)
-
-
 class BitcoinNet:
     """Plays on a regtest node; see `Devnet`."""
 
@@ -56,6 +48,7 @@ class BitcoinNet:
     def __init__(self, executable: Path) -> None:
         self.node = Bitcoind(executable, zmq=True)
         self.node.start()
+        self.reader = BitcoinReader(self.node.batch)
         self.scripts = {name: self._script(name) for name in (*ROLES, "rich", "stranger", "stranger2")}
         self._waiting: list[str] = []
         self._purse: dict[str, list[Coin]] | None = None
@@ -120,8 +113,24 @@ class BitcoinNet:
             )  # to a new script each: else an invalidated block may come again
             self._waiting, self._purse = [], None
 
-    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1) -> None:
+    def grow(self, blocks: int, rng: random.Random) -> None:
+        empty: list[tuple[str, list[object]]] = []
+        for place in range(blocks):
+            if place not in active(blocks):
+                script = b"\x08" + rng.randbytes(8) + b"\x75\x51"  # anybody's, another each time
+                empty.append(("generateblock", [f"raw({script.hex()})", []]))
+                continue
+            self.node.batch(empty)
+            empty = []
+            self._purse = None
+            self.act(rng)
+            self.mine()
+
+    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1, quiet: bool = False) -> None:
         self.shrink(depth)
+        if quiet:
+            self.grow(depth + longer, rng)
+            return
         for _ in range(depth + longer):
             self.act(rng)
             self.mine()
@@ -140,7 +149,7 @@ class BitcoinNet:
     def shrink(self, depth: int) -> None:
         tip = self.height()
         self.node.rpc("invalidateblock", self.node.rpc("getblockhash", tip - depth + 1))
-        self._waiting, self._purse = [], None
+        self.look_again()
 
     def _pay(self, source: str, targets: Sequence[tuple[str, int]]) -> None:
         """Spend as many of a holder's coins as it takes; too poor a holder pays nothing."""
@@ -181,55 +190,17 @@ class BitcoinNet:
             for one in sorted(found["unspents"], key=lambda one: (one["height"], one["txid"], one["vout"])):
                 if not one["coinbase"] or found["height"] + 1 - one["height"] >= MATURE:
                     name = names[one["scriptPubKey"]]
-                    coin = Coin(one["txid"], one["vout"], sat(one["amount"]), name)
+                    coin = Coin(one["txid"], one["vout"], satoshi(one["amount"]), name)
                     self._purse.setdefault(name, []).append(coin)
         return self._purse.get(holder, [])
 
-    # The truth.
+    # What the node says.
 
     def height(self) -> int:
         return int(self.node.rpc("getblockcount"))
 
     def hashes(self, first: int, last: int) -> list[str]:
         return [str(one) for one in self.node.batch([("getblockhash", [height]) for height in range(first, last + 1)])]
-
-    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
-        """Credits of watched holders; all that a transaction moves which spends their coins, or seized ones' heirs."""
-        watched = {self.key(holder): role for holder, role in ROLES.items()}
-        followed: set[bytes] = set()  # unspent outputs whose spending counts: of watched holders, or traced
-        traced: set[bytes] = set()
-        seized: set[bytes] = set()
-        facts: set[Fact] = set()
-        for block in self.node.batch([("getblock", [name, 3]) for name in self.hashes(first, last)]):
-            for tx in block["tx"]:
-                stays = (block["height"], bytes.fromhex(block["hash"]), bytes.fromhex(tx["txid"]))
-                points = [spent_by(one) for one in tx["vin"] if "txid" in one]
-                debit = any(point in followed for point in points)
-                heir = any(point in traced for point in points)
-                if debit:
-                    for index, one in enumerate(tx["vin"]):
-                        before = one["prevout"]
-                        source = bytes.fromhex(before["scriptPubKey"]["hex"])
-                        facts.add(Fact(*stays, IN, index, ASSET, sat(before["value"]), source, None, points[index]))
-                    facts.add(Fact(*stays, FEE, 0, ASSET, sat(tx["fee"]), None, None, None))
-                for out in tx["vout"]:
-                    target = bytes.fromhex(out["scriptPubKey"]["hex"])
-                    point = stays[2][::-1] + out["n"].to_bytes(4, "little")
-                    role = watched.get(target)
-                    if debit or role:
-                        facts.add(Fact(*stays, OUT, out["n"], ASSET, sat(out["value"]), None, target, None))
-                    if role or heir:
-                        followed.add(point)
-                    if role == "seized":
-                        seized.add(point)
-                    if heir and role != "exchange":
-                        traced.add(point)
-                for point in points:
-                    for known in (followed, traced, seized):
-                        known.discard(point)
-            if block["height"] in seizures:
-                traced |= seized
-        return facts
 
     # The node's life.
 
@@ -246,6 +217,16 @@ class BitcoinNet:
         shutil.rmtree(self.node.datadir / "regtest")
         shutil.copytree(saved, self.node.datadir / "regtest")
         self.node.start()
+        self.look_again()
+
+    def wipe(self) -> None:
+        self.node.stop()
+        shutil.rmtree(self.node.datadir / "regtest")
+        self.node.start()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Take the coins from the node anew: its chain was changed by other means."""
         self._waiting, self._purse = [], None
 
     def pause(self) -> None:
@@ -262,11 +243,6 @@ class BitcoinNet:
 
     def close(self) -> None:
         self.node.close()
-
-
-def spent_by(vin: Any) -> bytes:
-    """The wire outpoint that an input spends."""
-    return bytes.fromhex(vin["txid"])[::-1] + int(vin["vout"]).to_bytes(4, "little")
 
 
 def toml(value: object) -> str:

@@ -1,11 +1,11 @@
 """What a test asks of a chain family's devnet: play on it, change its mind, and tell the truth about it."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from harness.stored import Fact
+from fixtures.ledger.node import Reader
 
 ROLES = {"seized": "seized", "loot": "seized", "authority": "authority", "agency": "agency", "exchange": "exchange"}
 """The watched holders of every devnet and their roles; "rich" and "stranger" are nobody's."""
@@ -19,6 +19,7 @@ class Devnet(Protocol):
     name: the NAME of its `[chain.NAME]` table. native, asset: its native asset as NAME:SYMBOL and by CAIP-19.
     final_depth: the number of blocks that a reorg must replace to reach a block that is final.
     cents: base units in a hundredth of a native coin. first: height from which on watched holders have anything.
+    reader: the independent ledger's own way to the node.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Devnet(Protocol):
     final_depth: int
     cents: int
     first: int
+    reader: Reader
 
     @property
     def port(self) -> int:
@@ -66,8 +68,12 @@ class Devnet(Protocol):
         """Make blocks; what waits goes into the first."""
         ...
 
-    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1) -> None:
-        """Replace the last blocks by others with other contents, and `longer` more."""
+    def grow(self, blocks: int, rng: random.Random) -> None:
+        """Make blocks of which the first, the middle and the last have activity."""
+        ...
+
+    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1, quiet: bool = False) -> None:
+        """Replace the last blocks by others with other contents, and `longer` more; quiet: a few have activity."""
         ...
 
     def detour(self, depth: int, rng: random.Random, seconds: float) -> None:
@@ -86,19 +92,16 @@ class Devnet(Protocol):
         """Hashes of a span of the active chain (hex without 0x), both ends included."""
         ...
 
-    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
-        """All movements that must be stored for a span of blocks, by cases that watch all holders from `first` on.
-
-        seizures: the heights where those cases seize what the holders have.
-        """
-        ...
-
     def save(self) -> Path:
         """Keep a copy of the node's files; the node is restarted for it."""
         ...
 
     def restore(self, saved: Path) -> None:
         """Restart the node on a kept copy, as one that was restored from a backup."""
+        ...
+
+    def wipe(self) -> None:
+        """Let the node lose everything: it begins anew at its genesis block."""
         ...
 
     def pause(self) -> None:
@@ -120,6 +123,11 @@ class Devnet(Protocol):
     def close(self) -> None:
         """End the node and remove its files."""
         ...
+
+
+def active(blocks: int) -> set[int]:
+    """The places of the blocks that have activity where most are empty."""
+    return {0, blocks // 2, blocks - 1}
 
 
 def case_file(

@@ -3,7 +3,7 @@
 import random
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,12 @@ from eth_utils.abi import function_signature_to_4byte_selector
 
 from fixtures.anvil import Anvil
 from fixtures.contracts import artifact
+from fixtures.ledger.ethereum import EthereumReader
 from harness.bitcoin import toml
-from harness.devnet import HELD, ROLES
-from harness.stored import Fact
+from harness.devnet import HELD, ROLES, active
 
 CHAIN = "eip155:31337"
 ETHER = f"{CHAIN}/slip44:60"
-FEE, TRACE, LOG = 2, 3, 4
-TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 SLOTS = 3
 GAS = hex(500_000)
 
@@ -39,6 +37,7 @@ class EthereumNet:
         # A restarted anvil shows a new genesis block at times, unless its time is given.
         self.node = Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True, timestamp=int(time.time()))
         self.node.start()
+        self.reader = EthereumReader(self.node.batch, CHAIN)
         names = ("rich", *ROLES, "stranger", "stranger2")
         self.accounts = dict(zip(names, (one.lower() for one in self.node.accounts), strict=False))
         self._kept = 0
@@ -114,10 +113,16 @@ class EthereumNet:
         self._waiting = []
         self.node.mine(blocks)
 
-    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1) -> None:
+    def grow(self, blocks: int, rng: random.Random) -> None:
+        places = sorted(active(blocks))
+        for place, after in zip(places, [*places[1:], blocks], strict=True):
+            self.act(rng)
+            self.mine(after - place)
+
+    def reorg(self, depth: int, rng: random.Random, *, longer: int = 1, quiet: bool = False) -> None:
         self._waiting = []
         contents: list[tuple[Request | str, int]] = []
-        for place in range(depth):
+        for place in sorted(active(depth)) if quiet else range(depth):
             self._send("rich", self.accounts["stranger"], value=rng.randint(1, 10**12))  # never the block it replaces
             self.act(rng)
             contents += [(request, place) for request in self._waiting]
@@ -163,31 +168,13 @@ class EthereumNet:
         data = function_signature_to_4byte_selector(signature) + encode(types, list(values))
         self._send(source, to, data, value)
 
-    # The truth.
+    # What the node says.
 
     def height(self) -> int:
         return self.node.height()
 
     def hashes(self, first: int, last: int) -> list[str]:
         return [one[2:] for one in self.node.hashes(first, last)]
-
-    def truth(self, first: int, last: int, seizures: Collection[int]) -> set[Fact]:
-        """All value of every transaction in which a watched account pays, is paid, or is named by a token."""
-        watched = {self.accounts[holder] for holder in ROLES}
-        facts: set[Fact] = set()
-        for number in range(first, last + 1):
-            block, receipts, calls = self.node.batch(
-                [
-                    ("eth_getBlockByNumber", [hex(number), False]),
-                    ("eth_getBlockReceipts", [hex(number)]),
-                    ("debug_traceBlockByNumber", [hex(number), {"tracer": "callTracer"}]),
-                ]
-            )
-            for receipt, call in zip(receipts, calls, strict=True):
-                assert call["txHash"] == receipt["transactionHash"]
-                stays = (number, account(block["hash"]), account(receipt["transactionHash"]))
-                facts |= transaction(stays, receipt, call["result"], watched)
-        return facts
 
     # The node's life.
 
@@ -205,6 +192,10 @@ class EthereumNet:
         self.node.start()
         self._waiting = []
 
+    def wipe(self) -> None:
+        self.node.rpc("anvil_reset")
+        self._waiting = []
+
     def pause(self) -> None:
         self.node.pause()
 
@@ -219,40 +210,3 @@ class EthereumNet:
 
     def close(self) -> None:
         self.node.close()
-
-
-def account(text: str) -> bytes:
-    """The bytes of an address or hash."""
-    return bytes.fromhex(text[2:])
-
-
-def transaction(stays: tuple[int, bytes, bytes], receipt: Any, call: Any, watched: set[str]) -> set[Fact]:
-    """What one transaction moved, if it concerns a watched account; by its receipt and geth's call tracer."""
-    moved = [
-        Fact(*stays, TRACE, index, ETHER, int(frame["value"], 16), account(frame["from"]), account(frame["to"]), None)
-        for index, (frame, alive) in enumerate(frames(call, True))
-        if alive and int(frame.get("value") or "0x0", 16) and frame["type"] not in ("DELEGATECALL", "STATICCALL")
-    ]
-    logs = [log for log in receipt["logs"] if log["topics"][:1] == [TRANSFER] and len(log["topics"]) == 3]
-    named = {log["address"] for log in logs if any("0x" + topic[26:] in watched for topic in log["topics"][1:])}
-    pays = receipt["from"] in watched
-    holders = {party for fact in moved for party in (fact.source, fact.target)}
-    if not pays and not named and not any(account(one) in holders for one in watched):
-        return set()
-    for log in logs:
-        if log["address"] in named:
-            source, target = (account("0x" + topic[26:]) for topic in log["topics"][1:])
-            asset = f"{CHAIN}/erc20:{log['address']}"
-            moved.append(Fact(*stays, LOG, int(log["logIndex"], 16), asset, int(log["data"], 16), source, target, None))
-    if pays:
-        fee = int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
-        moved.append(Fact(*stays, FEE, 0, ETHER, fee, account(receipt["from"]), None, None))
-    return set(moved)
-
-
-def frames(call: Any, alive: bool) -> Iterator[tuple[Any, bool]]:
-    """Walk the frames in order of execution; nothing below a frame that failed has moved anything."""
-    alive = alive and not call.get("error")
-    yield call, alive
-    for inner in call.get("calls") or ():
-        yield from frames(inner, alive)

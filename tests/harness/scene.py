@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from fixtures.ledger.agree import compare
+from fixtures.ledger.check import Check, failures
+from fixtures.ledger.nouns import Limits
 from harness.devnet import Devnet, case_file
 from harness.stored import Fact, Stored
 from harness.tracerd import Tracerd
@@ -13,14 +16,23 @@ from harness.tracerd import Tracerd
 class Scene:
     """Devnets, one case that watches them with what they hold now as seized, and a daemon with its store."""
 
-    def __init__(self, folder: Path, nets: Sequence[Devnet], *, legs: Sequence[str] = (), daemon: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        nets: Sequence[Devnet],
+        *,
+        legs: Sequence[str] = (),
+        daemon: str = "",
+        births: Sequence[int] | None = None,
+    ) -> None:
+        """Prepare; the daemon is not started.
+
+        births: the heights from which on the holders are watched; default is from when they have anything.
+        """
         self.nets = tuple(nets)
-        self.births = {net.name: net.first for net in nets}
-        self.seizures = {net.name: [net.height()] for net in nets}
         self.legs = tuple(legs)
-        self.cases = [
-            case_file(nets, [*self.births.values()], [height for [height] in self.seizures.values()], legs=legs)
-        ]
+        births = [net.first for net in nets] if births is None else births
+        self.cases = [case_file(nets, births, [net.height() for net in nets], legs=legs)]
         self._folder, self._daemon = folder, daemon
         self.configure()
         self._ever: dict[str, Counter[Fact]] = {net.name: Counter() for net in nets}
@@ -55,20 +67,22 @@ class Scene:
         self.daemon.until(lambda: (self.stored.status(net.name) or ("",))[0] == state, f"{net.name} {state}", seconds)
 
     def check(self) -> None:
-        """Compare the store with the nodes: blocks, movements, and that no fact was ever lost or doubled."""
+        """Hold the store against the independent ledger, and see that no fact was ever lost or doubled."""
+        self.agree()
         for net in self.nets:
-            birth, height = self.births[net.name], net.height()
-            canonical = self.stored.canonical(net.name)
-            begun = min(birth - 1, canonical[0][0])  # what may be reorganised is followed too, before anybody's birth
-            assert canonical == list(enumerate(net.hashes(begun, height), begun)), f"{net.name}: canonical blocks"
-            truth, found = net.truth(birth, height, self.seizures[net.name]), self.stored.facts(net.name)
-            assert set(found) - truth == set(), f"{net.name}: stored, but never happened"
-            assert truth - set(found) == set(), f"{net.name}: happened, but not stored"
             every = self.stored.facts(net.name, orphaned=True)
             assert [fact for fact, times in every.items() if times > 1] == [], f"{net.name}: stored twice"
             assert self._ever[net.name] - every == Counter(), f"{net.name}: lost by a reorg"
             self._ever[net.name] |= every
         assert self.stored.faults() == []
+
+    def agree(self, store: Path | None = None) -> list[Check]:
+        """Compare this store, or another of the same chains, with the nodes by the ledger's own rules."""
+        limits = {net.name: Limits(max_hops=10_000, min_amount=0) for net in self.nets}
+        checks = compare(store or self.stored.path, {net.name: net.reader for net in self.nets}, limits)
+        found = failures(checks)
+        assert not found, "\n".join(["the ledger and the store differ:", *found[:20]])
+        return checks
 
     def end(self) -> None:
         """Stop the daemon; it ends cleanly."""

@@ -59,6 +59,14 @@ def test_fixtures_know_nothing_of_the_product_but_its_nouns(path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("path", modules("fixtures/ledger"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_ledger_shares_nothing_with_the_product(path: Path) -> None:
+    ours = ("fixtures.ledger", "fixtures.jsonrpc")
+    for name in imports(path):
+        assert not within(name, "tracer") and not within(name, "watchers")
+        assert not within(name, "fixtures") or any(within(name, one) for one in ours), name
+
+
 @pytest.mark.parametrize("path", ALL, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_module_opens_with_one_sentence_and_stays_readable(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
