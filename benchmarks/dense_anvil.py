@@ -8,6 +8,7 @@ by a leg, by a leg in two parts, or to strangers.
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +29,7 @@ STRANGERS = 1000
 """Few, because the node keeps a whole copy of its state for every block."""
 
 FINAL_BLOCKS = 2 * EPOCH
+LARGE_TXS = 200
 FUNDED_AT_ONCE = 200
 HIGHEST_PRICE = 3_000_000_000
 GAS = {"ether": 21_000, "token": 70_000, "forward": 70_000, "deploy": 3_000_000}
@@ -71,11 +73,22 @@ def key_of(seed: str, number: int) -> LocalAccount:
     return signer
 
 
-def build(
-    node: Anvil, size: Size, accounts: dict[str, list[str]], progress: Callable[[int], None]
-) -> tuple[Played, str, list[Calls]]:
-    """Build the chain; returns what was played on it and is played by the live blocks, the token's contract, and the
-    calls that hand in each live block's transactions."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The chain as it was built.
+
+    token: the contract. live: the calls that hand in each live block's transactions. large: height of a block of
+    `LARGE_TXS` transactions that concern nobody.
+    """
+
+    played: Played
+    token: str
+    live: list[Calls]
+    large: int
+
+
+def build(node: Anvil, size: Size, accounts: dict[str, list[str]], progress: Callable[[int], None]) -> Built:
+    """Build the chain."""
     node.rpc("anvil_setBlockTimestampInterval", SPACING_S)
     play = _Play(node, size, accounts)
     play.set_up()
@@ -83,6 +96,8 @@ def build(
     for number in range(size.blocks):
         play.mine(play.block(number))
         progress(number + 1)
+    play.mine([play.to_stranger(place) for place in range(LARGE_TXS)])
+    large = node.height()
     for _ in range(FINAL_BLOCKS):
         play.mine([])
     fulfilled, live = play.fulfilled, list[Calls]()
@@ -90,7 +105,7 @@ def build(
         live.append(play.calls(play.block(number)))
     last = seizure + size.blocks
     played = Played("ethereum", seizure + 1, last, seizure, tuple(play.legs), fulfilled, play.fulfilled)
-    return played, play.token, live
+    return Built(played, play.token, live, large)
 
 
 class _Play:
@@ -172,14 +187,18 @@ class _Play:
         for place in range(self.size.txs):
             sender = self.senders[place % len(self.senders)]
             if place not in places:
-                stranger = account(self.size.seed, "stranger", self.random.randrange(STRANGERS))
-                txs.append(self.pay(sender, stranger, place))
+                txs.append(self.to_stranger(place))
             elif next(debits, None) is not None:
                 txs.append(self.debit())
             else:
                 self.credits += 1
                 txs.append(self.pay(sender, self.random.choice(self.accounts["exchange"]), 4 * self.credits))
         return txs
+
+    def to_stranger(self, place: int) -> Tx:
+        """Pay somebody whom nobody watches."""
+        stranger = account(self.size.seed, "stranger", self.random.randrange(STRANGERS))
+        return self.pay(self.senders[place % len(self.senders)], stranger, place)
 
     def pay(self, sender: str, to: str, turn: int) -> Tx:
         """Pay somebody: half in ether, four in ten in tokens, one in ten through a contract."""

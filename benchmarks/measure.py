@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,19 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """What it cost to verify a block once: processor seconds, without and with the compiled extra.
+
+    senders_s: what it costs besides to recover the signer of every transaction, which the daemon does for hits only.
+    """
+
+    compiled: bool
+    transactions: int
+    cpu_s: float
+    senders_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """All that was measured on one chain.
 
@@ -58,6 +71,7 @@ class Result:
     variants: tuple[Variant, ...]
     hits: int
     hits_live: int
+    verified: tuple[Verified, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,7 @@ OLD_TIP = ["-maxtipage=1000000000"]
 """Blocks of a fixed time in the past are no initial download to the node, during which it announces no block."""
 
 BITCOIN = {"plain": ""}
-ETHEREUM = {"reported": ""}
+ETHEREUM = {"hits": 'verify = "hits"\n', "all": 'verify = "all"\n'}
 """The daemon's configurations: what each adds to the chain's table."""
 
 
@@ -140,21 +154,21 @@ def ethereum(size: Size, repeats: int, folder: Path, say: Say) -> Result:
     """Measure the Ethereum chain."""
     accounts = dense_anvil.holders(size)
     with dense_anvil.dense_node() as node:
-        played, token, live = dense_anvil.build(node, size, accounts, _every(200, size, say))
+        built = dense_anvil.build(node, size, accounts, _every(200, size, say))
         chain = (
             f'[chain.ethereum]\nfamily = "ethereum"\nchain_id = {node.chain_id}\nrpc_url = {toml_text(node.rpc_url)}\n'
             f"ws_url = {toml_text(node.ws_url)}\n"
         )
-        listed = f'[[chain.ethereum.token]]\nsymbol = "BUSD"\ncontract = "{token}"\ndecimals = 6\n'
+        listed = f'[[chain.ethereum.token]]\nsymbol = "BUSD"\ncontract = "{built.token}"\ndecimals = 6\n'
         configs = _configs(folder, {name: chain + keys + listed for name, keys in ETHEREUM.items()})
-        import_s = _declare(folder, configs, played, list(accounts.items()), say)
+        import_s = _declare(folder, configs, built.played, list(accounts.items()), say)
         order = {"url": node.rpc_url, "node": node.pid}
 
         def make(calls: dense_anvil.Calls) -> Make:
             return (lambda: node.batch(calls)), (lambda: node.rpc("anvil_mine", "0x1"))
 
         bench = Bench(
-            played,
+            built.played,
             size,
             node.pid,
             str(node.rpc("web3_clientVersion")),
@@ -166,10 +180,15 @@ def ethereum(size: Size, repeats: int, folder: Path, say: Say) -> Result:
             ),
             lambda first, last: _process("fetch_ethereum", {**order, "first": first, "last": last}),
             {"kind": "ws", "url": node.ws_url},
-            [make(calls) for calls in live],
+            [make(calls) for calls in built.live],
             lambda: node.mine(dense_anvil.FINAL_BLOCKS),
         )
-        return _measure(bench, repeats, say)
+        verified = [
+            Verified(*(answer[key] for key in ("compiled", "transactions", "cpu_s", "senders_s")))
+            for compiled in (False, True)
+            for answer in [_process("verify_ethereum", {**order, "height": built.large, "compiled": compiled})]
+        ]
+        return replace(_measure(bench, repeats, say), verified=tuple(verified))
 
 
 def _configs(folder: Path, chains: dict[str, str]) -> dict[str, Path]:

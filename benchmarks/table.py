@@ -113,7 +113,7 @@ def spread(values: Iterable[float]) -> str:
 
 def short(value: float) -> str:
     """Write a figure with the digits that mean something."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def lines(rows: Sequence[Sequence[str]], sides: str) -> list[str]:

@@ -18,6 +18,7 @@ RATIOS = {
 PUSH = {"bitcoin": ("ZMQ raw block", (25.0, 200.0), (10.0, 60.0)), "ethereum": ("newHeads", (10.0, 75.0), (4.0, 50.0))}
 """Per chain the push, and p50 and p99 in ms: must, aim."""
 
+VERIFY_MS = (40.0, 10.0)
 PEAK_MB = (250.0, 180.0)
 
 
@@ -66,6 +67,16 @@ def targets(results: Iterable[Result]) -> list[Target]:
             found.append(_ratio(f"{what} against fetching and throwing away", times_fetched(result, variant), fetched))
         for variant in result.variants:
             found += _latency(chain, variant)
+        found += [
+            Target(
+                f"full verification of a block of {one.transactions} ({'compiled' if one.compiled else 'plain'}), CPU",
+                1000 * one.cpu_s,
+                *VERIFY_MS,
+                " ms",
+                False,
+            )
+            for one in result.verified
+        ]
         found.append(Target(f"{chain.capitalize()}: resident memory", peak_mb(result), *PEAK_MB, " MB", False))
     return found
 
