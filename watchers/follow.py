@@ -27,7 +27,8 @@ from tracer.store import load
 from tracer.store.chains import ChainHandle
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
-from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
+from tracer.types import AssetId, AssetKind, BlockFacts, BlockRef, Hash, Holder
+from watchers import arrival
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
 from watchers.halts import Halts
@@ -99,8 +100,8 @@ class Follower:
 
     async def run(self, until_tip: bool) -> Outcome:
         """Follow for ever, or until in step with the node; ends `halted` on an Alarm, `refused` on an OperatorError."""
-        push = None if until_tip or self.node.push is None else self.node.push.listen
-        async with listening(push, self.wake), self.sources.asked(until_tip):
+        pushes = () if until_tip else self.sources.pushes
+        async with listening([push.listen for push in pushes], self.wake), self.sources.asked(until_tip):
             return await self._follow(until_tip)
 
     async def _follow(self, until_tip: bool) -> Outcome:
@@ -282,15 +283,20 @@ class Follower:
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in self._casework.coins.items()})
 
     async def _connect(self, ref: BlockRef, view: NodeView) -> None:
-        prepared = await self._prepare(ref, await self.node.block(ref), view)
-        self._commit([prepared])
+        self._offer(ref)
+        facts = await arrival.newest(self.node, self.scanner, ref)
+        self._commit([await self._prepare(facts, view)])
         log.info(
             "chain=%s connected height=%d hash=%s txs=%d",
             self.config.name,
             ref.height,
             ref.hash.hex(),
-            len(prepared.txs),
+            len(facts.transactions),
         )
+
+    def _offer(self, ref: BlockRef) -> None:
+        self._offered = ref
+        self.sources.hold_pin(ref)
 
     async def _catch_up(self, view: NodeView) -> None:
         """Stream blocks and commit many at a time, until a commit is due or the stream ends."""
@@ -302,7 +308,8 @@ class Follower:
                 async for ref, raw in stream:
                     if ref.hash in self._orphaned or self._give_way:
                         return
-                    pending.append(await self._prepare(ref, raw, view))
+                    self._offer(ref)
+                    pending.append(await self._prepare(await arrival.read(self.node, self.scanner, raw), view))
                     hits += len(pending[-1].txs)
                     if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
                         self._commit(pending)
@@ -312,12 +319,9 @@ class Follower:
             if pending:
                 self._commit(pending)
 
-    async def _prepare(self, ref: BlockRef, raw: object, view: NodeView) -> Prepared:
-        """Scan a block and let the casework advance over it; the state in memory runs ahead of the store."""
-        self._offered = ref
-        self.sources.hold_pin(ref)
-        draft = self.scanner.scan(raw)
-        facts = self.scanner.complete(draft, await self.node.answer(draft))
+    async def _prepare(self, facts: BlockFacts, view: NodeView) -> Prepared:
+        """Let the casework advance over a block; the state in memory runs ahead of the store."""
+        ref = facts.ref
         self._note_skipped(facts.skipped, ref)
         balances = await self._opening_balances(ref)
         self._marks = self._advanced(ref.height, view)

@@ -84,7 +84,7 @@ class Scanner(Protocol, Generic[RawTaken, Draft]):
         """Turn a draft and the node's answers (None if it had no questions) into facts."""
 
 
-class Push(Protocol):
+class Push(Protocol[RawGiven]):
     """What a node announces by itself; it only wakes, and is never believed."""
 
     @property
@@ -93,6 +93,9 @@ class Push(Protocol):
 
     async def listen(self, wake: Wake) -> None:
         """Ring when the node announces something, for ever: lost connections are made again, without an error."""
+
+    def pushed(self, ref: BlockRef) -> RawGiven | None:
+        """Hand out, once, a block that came whole with its announcement: nothing in it is checked yet."""
 
     async def lacks(self) -> list[Lack]:
         """What is missing for announcements to come; what `tracerd check` prints."""
@@ -105,7 +108,7 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
     """
 
     @property
-    def push(self) -> Push | None:
+    def push(self) -> Push[RawGiven] | None:
         """Its announcements."""
 
     async def open(self) -> Hash:

@@ -17,7 +17,7 @@ from tracer.store.writer import Store
 from tracer.types import BlockRef, Hash
 from tracer.vouching import Differs, agreed_height, judge_look
 from watchers.family import PRIMARY, ChainConfig, place_of
-from watchers.node import Node
+from watchers.node import Node, Push
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,11 @@ class Sources:
     def several(self) -> bool:
         """Whether there is anybody beside the feeding node."""
         return len(self.all) > 1
+
+    @property
+    def pushes(self) -> list[Push[Any]]:
+        """What announces blocks: that of every node, since any of them may feed."""
+        return [source.node.push for source in self.all if source.node.push is not None]
 
     async def close(self) -> None:
         """Close every node."""

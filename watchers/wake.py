@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -67,17 +67,18 @@ async def again_and_again(where: str, hear: Callable[[], Awaitable[None]], broke
 
 
 @contextlib.asynccontextmanager
-async def listening(listen: Callable[[Wake], Awaitable[None]] | None, wake: Wake) -> AsyncIterator[None]:
-    """Let a node's push ring while the context lasts; None: it has none."""
-    if listen is None:
+async def listening(listens: Sequence[Callable[[Wake], Awaitable[None]]], wake: Wake) -> AsyncIterator[None]:
+    """Let the nodes' pushes ring while the context lasts."""
+    if not listens:
         yield
         return
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(_run(listen(wake)))
+        tasks = [group.create_task(_run(listen(wake))) for listen in listens]
         try:
             yield
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
 
 
 async def _run(work: Awaitable[None]) -> None:

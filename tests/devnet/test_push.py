@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
+from harness.bitcoin import BitcoinNet
 from harness.devnet import Devnet
 from harness.scene import Scene
 from test_conformance import FAMILIES, busy
@@ -96,6 +98,50 @@ def test_without_anybody_who_announces_polling_goes_on(net: Devnet, tmp_path: Pa
     checked = scene.daemon.call("check")
     assert checked.returncode == 2 and f"FAIL {net.name}: announces blocks: " in checked.stdout
     scene.end()
+
+
+def test_a_pushed_block_is_checked_and_a_forged_one_is_no_loss(tmp_path: Path, bitcoind_exe: Path) -> None:
+    net = BitcoinNet(bitcoind_exe)
+    scene = Scene(tmp_path, [net])
+    url = f"tcp://127.0.0.1:{free_port()}"
+    with zmq.Context() as context, context.socket(zmq.PUB) as forger:
+        forger.bind(url)
+        scene.configure(poll_s=HOUR_S, zmq=[url])
+        scene.daemon.start()
+        scene.in_step(PATIENCE_S)
+        for forge in (forged, cut, honest):
+            net.pay("seized", "authority", 1)
+            net.mine()
+            raw = bytes.fromhex(net.node.rpc("getblock", net.hashes(net.height(), net.height())[0], 0))
+            scene.daemon.until(lambda: heard(scene, net, forger, forge(raw)), "the daemon looks", PATIENCE_S)  # noqa: B023
+            scene.check()
+    assert scene.daemon.log.count("sent what is not used") == 2
+    assert {rule for rule, *_ in scene.stored.alerts()} == {"LEG-1"}, "nothing is held against the node"
+    scene.end()
+    net.close()
+
+
+def heard(scene: Scene, net: BitcoinNet, forger: zmq.Socket[bytes], raw: bytes) -> bool:
+    """Publish a block again and again, since a subscriber may come late; says whether the daemon is in step."""
+    if not scene.stands(net):
+        forger.send_multipart([b"rawblock", raw, bytes(4)])
+    return scene.stands(net)
+
+
+def forged(raw: bytes) -> bytes:
+    """The block with one amount changed: what it says is well-formed, and false."""
+    place = raw.rindex(net_amount := (10**6).to_bytes(8, "little"))
+    return raw[:place] + (10**6 + 1).to_bytes(8, "little") + raw[place + len(net_amount) :]
+
+
+def cut(raw: bytes) -> bytes:
+    """The block without its end."""
+    return raw[:-10]
+
+
+def honest(raw: bytes) -> bytes:
+    """The block as it is."""
+    return raw
 
 
 def test_check_says_that_push_works(scene: Scene, net: Devnet) -> None:

@@ -91,7 +91,7 @@ async def test_a_fault_of_our_own_in_a_listener_is_not_hushed_up() -> None:
         raise AssertionError("a fault")
 
     with pytest.raises(ExceptionGroup, match="unhandled errors"):
-        async with listening(listen, Wake()):
+        async with listening([listen], Wake()):
             await asyncio.sleep(LONG_S)
 
 

@@ -273,7 +273,8 @@ class BitcoinNode:
 
     async def _ref(self, height: int, block: Hash) -> BlockRef:
         """Complete a reference with the parent, read from the header and checked by its hash."""
-        header = _header(await self._ask("getblockheader", block.hex(), False), block)
+        header = self.push.header(block) if self.push is not None else None
+        header = header or _header(await self._ask("getblockheader", block.hex(), False), block)
         return BlockRef(height, block, parent_of(header))
 
     async def _rejects(self, tip: BlockRef) -> bool:

@@ -1,6 +1,7 @@
 """bitcoind's push over ZMQ: which topics wake whom, and whether a publisher is there.
 
-ZMQ has no authentication, so nothing that it says is believed: it only wakes. `hashblock` and `rawblock` fire once for
+ZMQ has no authentication, so nothing that it says is believed: it only wakes, and a raw block that it brings is checked
+by its hash like one that was asked for. `hashblock` and `rawblock` fire once for
 a reorganisation of several blocks and not at all for a chain that gets shorter; `sequence` fires for every block
 connected or disconnected and every transaction added to or removed from the mempool.
 """
@@ -14,17 +15,21 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
+from tracer.proof.headers import HEADER_BYTES, hash_of
+from tracer.types import BlockRef, Hash
 from watchers.bitcoin.named import NamedCalls
+from watchers.bitcoin.scan import RawBlock
 from watchers.node import Lack
 from watchers.wake import Wake, is_loopback
 
 log = logging.getLogger(__name__)
 
-BLOCK_TOPICS = ("hashblock", "rawblock")
-SEQUENCE = "sequence"
+RAW_BLOCK, SEQUENCE = "rawblock", "sequence"
+BLOCK_TOPICS = ("hashblock", RAW_BLOCK)
 KEPT = {BLOCK_TOPICS: 4, (SEQUENCE,): 1000}
 """Topics heard by one socket, and how many messages wait for us: a raw block has megabytes, and only wakes."""
 
+BLOCKS_KEPT = 2
 LONGEST = 32 * 2**20
 HEARTBEAT_MS, SILENT_MS, AGAIN_MS, AGAIN_MOST_MS = 5_000, 15_000, 200, 5_000
 HANDSHAKE_S = 5.0
@@ -39,6 +44,7 @@ class ZmqPush:
     def __init__(self, urls: Sequence[str], named: NamedCalls) -> None:
         """named: asks the node what it publishes."""
         self._urls, self._named = tuple(urls), named
+        self._blocks: dict[Hash, bytes] = {}
 
     @property
     def where(self) -> str:
@@ -55,9 +61,32 @@ class ZmqPush:
             async with asyncio.TaskGroup() as group:
                 for url in self._urls:
                     for topics, kept in KEPT.items():
-                        group.create_task(_hear(_socket(context, url, topics, kept), wake))
+                        group.create_task(self._listen(_socket(context, url, topics, kept), wake))
         finally:
             context.destroy(linger=0)
+
+    async def _listen(self, socket: zmq.asyncio.Socket, wake: Wake) -> None:
+        while True:
+            topic, *rest = await socket.recv_multipart()
+            self.hear(wake, topic, rest[0] if rest else b"")
+
+    def header(self, block: Hash) -> bytes | None:
+        """The header of a block that was pushed lately; it hashes to that hash."""
+        raw = self._blocks.get(block)
+        return None if raw is None else raw[:HEADER_BYTES]
+
+    def pushed(self, ref: BlockRef) -> RawBlock | None:
+        """Hand out, once, a block that was pushed lately: only its header is sure to be the right one."""
+        raw = self._blocks.pop(ref.hash, None)
+        return None if raw is None else RawBlock(ref, raw)
+
+    def hear(self, wake: Wake, topic: bytes, body: bytes) -> None:
+        """Take one message: keep a raw block for a moment, and ring."""
+        if topic == RAW_BLOCK.encode() and len(body) > HEADER_BYTES:
+            self._blocks[hash_of(body[:HEADER_BYTES])] = body
+            while len(self._blocks) > BLOCKS_KEPT:
+                del self._blocks[next(iter(self._blocks))]
+        ring(wake, topic, body)
 
     async def lacks(self) -> list[Lack]:
         """Ask the node what it publishes, and try each publisher."""
@@ -103,12 +132,6 @@ def _socket(context: zmq.asyncio.Context, url: str, topics: Sequence[str], kept:
         socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
     socket.connect(url)
     return socket
-
-
-async def _hear(socket: zmq.asyncio.Socket, wake: Wake) -> None:
-    while True:
-        topic, *rest = await socket.recv_multipart()
-        ring(wake, topic, rest[0] if rest else b"")
 
 
 def ring(wake: Wake, topic: bytes, body: bytes) -> None:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from tracer.types import BlockRef
+from watchers.ethereum.raw import RawBlock
 from watchers.node import Lack
 from watchers.wake import Wake, again_and_again
 
@@ -56,6 +58,10 @@ class WebsocketPush:
                     ring(wake, message.data, heads)
 
         await again_and_again(self._place, hear, _BROKEN)
+
+    def pushed(self, ref: BlockRef) -> RawBlock | None:
+        """Hand out nothing: a head is only a header."""
+        return None
 
     async def lacks(self) -> list[Lack]:
         """Try to subscribe."""
