@@ -237,7 +237,8 @@ async def test_a_reorg_between_headers_and_their_blocks_ends_the_stream(anvil: A
 
     async with through(anvil, lie) as node:
         first = await at(node, 0)
-        assert [ref.height for ref, _ in await streamed(node, first, 30)] == list(range(1, 11))
+        before = [ref.height for ref, _ in await streamed(node, first, 30)]
+        assert before == list(range(1, len(before) + 1)) and 10 <= len(before) < 30
         assert done
         assert [ref.height for ref, _ in await streamed(node, first, 30)] == list(range(1, 31))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
-from ethereum_blocks import (
+from harness.ethereum_blocks import (
     AGENCY,
     CHAIN,
     CONTRACT,
@@ -34,6 +34,8 @@ from hypothesis import strategies as st
 
 from tracer.errors import BlockRefused, Inconsistent, NodeLacks
 from tracer.proof.ethereum import prove_transaction
+from tracer.proof.recheck import recheck
+from tracer.proof.shown import Shown
 from tracer.types import Asset, AssetId, AssetKind, BlockFacts, Checked, Holder, Kind, Lane, Movement
 from watchers.ethereum.facts import BLOCK_REWARDS_FROM, GWEI
 from watchers.ethereum.header import EMPTY_TRIE
@@ -399,3 +401,22 @@ def test_a_scan_finds_what_a_naive_reading_finds(sent: Sequence[tuple[Holder, Ho
     assert [(tx.position, list(tx.movements)) for tx in facts.transactions] == expected
     assert scanner.scan(raw) == facts  # a scan changes nothing
     assert scanner.concerns(light(*played)) or not expected
+
+
+def test_stored_movements_are_held_against_the_stored_bytes_again(scanner: EthereumScanner) -> None:
+    sent = [Sent(SEIZED, STRANGER, 5, logs=[log(SEIZED, OTHER, 7)]), Sent(SEIZED, AGENCY, 6, fails=True)]
+    facts = scanner.scan(whole(Sent(OTHER, STRANGER, 1), *sent))
+    assert facts.header is not None
+    for tx in facts.transactions:
+        assert tx.proof is not None
+        place = ("ethereum", facts.header, facts.ref.hash, tx.txid, tx.position, tx.raw, tx.proof)
+        moves = [Shown(move.kind, move.index, move.amount, move.source, move.target) for move in tx.movements]
+        assert recheck(*place, moves) is None
+        for at, move in enumerate(moves):
+            for wrong in ({"amount": move.amount + 1}, {"source": OTHER}, {"target": SEIZED}):
+                false = replace(move, **wrong)  # type: ignore[arg-type]
+                assert "do not show" in str(recheck(*place, [*moves[:at], false, *moves[at + 1 :]]))
+        unsent = Shown(Kind.TRACE, 0, 6, SEIZED, AGENCY)  # the one that failed
+        assert "do not show trace 0" in str(recheck(*place, [unsent]))
+        assert "does not hash" in str(recheck(*place[:2], bytes(32), *place[3:]))
+        assert recheck("unheard-of", *place[1:]) is not None

@@ -175,8 +175,3 @@ def _stored_receipt(header: Header, position: int, nodes: Sequence[bytes]) -> Re
     if value is None:
         raise BadProof(f"the stored proof does not lead to receipt {position}")
     return read_receipt(value)
-
-
-def check(header: bytes, block_hash: bytes, txid: bytes, position: int, raw: bytes, proof: bytes) -> None:
-    """See that stored bytes still prove a transaction and its receipt; raises ValueError with the reason."""
-    prove_transaction(header, block_hash, txid, position, raw, proof)

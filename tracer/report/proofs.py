@@ -6,7 +6,8 @@ from itertools import groupby
 from tracer.errors import Inconsistent
 from tracer.proof.headers import HeaderChain
 from tracer.proof.networks import NETWORKS
-from tracer.proof.recheck import Shown, contradicted, recheck
+from tracer.proof.recheck import recheck
+from tracer.proof.shown import Shown
 from tracer.report.answer import CONTRADICTED, SHOWN, Check, Row
 from tracer.store.headerchain import load_anchor
 from tracer.store.reader import Reader
@@ -63,8 +64,8 @@ def _fault(moves: list[tuple[object, ...]]) -> str | None:
     assert isinstance(raw, bytes) and isinstance(block, bytes)
     if not isinstance(header, bytes) or not isinstance(proof, bytes):
         return "it is called PROVEN, and no proof is stored"
-    wrong = recheck(family, header, block, txid, position, raw, proof)
-    return wrong or contradicted(family, raw, [_shown(row) for row in moves if row[11] == Lane.PROVEN])
+    shown = [_shown(row) for row in moves if row[11] == Lane.PROVEN]
+    return recheck(family, header, block, txid, position, raw, proof, shown)
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
@@ -73,8 +74,7 @@ def _shown(row: tuple[object, ...]) -> Shown:
     if isinstance(spent, bytes) and isinstance(spent_index, int):
         spends = outpoint(Hash(spent), spent_index)
     fits = kind != Kind.IN or (made == amount and bool(same))
-    holder = source if isinstance(source, bytes) else target
-    return Shown(Kind(int(str(kind))), int(str(index)), int(str(amount)), _bytes(holder), spends, fits)
+    return Shown(Kind(int(str(kind))), int(str(index)), int(str(amount)), _bytes(source), _bytes(target), spends, fits)
 
 
 def _bytes(value: object) -> bytes | None:
