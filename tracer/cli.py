@@ -127,6 +127,36 @@ def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: s
     return _answer(store, json_, lambda reader: moved(reader, filters, orphaned, limit or None))
 
 
+def _instant(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    from tracer.report.life import instant
+
+    try:
+        return None if text is None else instant(text)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@group.command(epilog=EPILOG)
+@click.argument("txid", required=False)
+@of_case
+@click.option("--at", metavar="TIME", callback=_instant, help="As known then, by the daemon's clock. [default: now]")
+@as_json
+@click.pass_obj
+def life(store: str, txid: str | None, case_ref: str | None, at: int | None, json_: bool) -> int:
+    """Tell what was observed of transfers, and when: seen, included, confirmed, final; replaced, dropped, orphaned.
+
+    With TXID its whole life, else the last state of every transfer.
+
+    \b
+    Examples:
+      tracer life --case HD-2025-01
+      tracer life 3f9c21..0a77e1 --at 2025-06-05T08:00:00Z
+    """
+    from tracer.report.life import life as lived
+
+    return _answer(store, json_, lambda reader: lived(reader, txid, case_ref, at))
+
+
 @group.command(epilog=EPILOG)
 @of_case
 @as_json

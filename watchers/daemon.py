@@ -26,6 +26,7 @@ from watchers.family import ChainConfig
 from watchers.follow import Follower
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
+from watchers.unconfirmed import PoolWatcher, watching
 
 log = logging.getLogger(__name__)
 
@@ -149,9 +150,14 @@ async def _follow(followers: Sequence[Follower], until_tip: bool) -> int:
 
 
 async def _follow_one(follower: Follower, until_tip: bool, outcomes: list[Outcome], company: Company) -> None:
-    """Run one follower, again after each halt that an operator settles while others still run."""
+    """Run one follower, again after each halt that an operator settles while others still run.
+
+    Its mempool is watched beside it, unless it ends at the tip; that never ends it.
+    """
     while True:
-        outcome = await follower.run(until_tip)
+        pool = None if until_tip else families.pool(follower.config, follower.scanner)
+        async with watching(None if pool is None else PoolWatcher(follower, pool)):
+            outcome = await follower.run(until_tip)
         log.info("chain=%s ended state=%s %s", follower.config.name, outcome.state, outcome.message)
         company.leave()
         if outcome.state != "halted" or until_tip or not await company.wait_for(follower.halts.settled):

@@ -6,6 +6,7 @@ from typing import Any
 from tracer.types import Holder
 from watchers.family import ChainConfig, Family
 from watchers.node import Node, Scanner
+from watchers.pool import Pool
 
 # Each is imported only when a configuration names it.
 
@@ -43,6 +44,14 @@ def build(chain: ChainConfig) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
 def further(chain: ChainConfig) -> list[Node[Any, Any]]:
     """Make the further nodes (not yet opened) of a configured chain, in the configuration's order."""
     return [family(chain.family).build(chain.at(source))[0] for source in chain.source]
+
+
+def pool(chain: ChainConfig, scanner: Scanner[Any, Any]) -> Pool | None:
+    """Make the mempool of a configured chain, None if it is not watched; `scanner`: of the chain's follower."""
+    if chain.mempool == "off":
+        return None
+    make = family(chain.family).pool
+    return None if make is None else make(chain, scanner)
 
 
 def parse_holder(chain: ChainConfig, text: str) -> Holder:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 from tracer.chain import Policy, Tier
 from tracer.types import Asset, ChainId, Hash, Holder
 from watchers.node import Node, Scanner
+from watchers.pool import Pool
 from watchers.strict import Table, Text, Unfit, show
 from watchers.units import base_units
 
@@ -92,6 +93,7 @@ class ChainConfig(Table, ABC):
 
     source: further nodes. agree: how many of all must show a hash before it is final; None: all.
     confirmed, final: a number of confirmations (1 = in the tip) or a tag of the node. tiers: more for some amounts.
+    mempool: whether unconfirmed transactions are watched; mempool_poll_s: how often, where nothing announces them.
     deadline_s: for one answer of the node; behind_alert_s: how long a node may lag before an alert.
     """
 
@@ -107,6 +109,8 @@ class ChainConfig(Table, ABC):
     deadline_s: float = Field(default=30.0, gt=0, le=3600, description="seconds > 0, at most 3600")
     behind_alert_s: float = Field(default=300.0, gt=0, description="seconds > 0")
     in_flight: int = Field(default=4, ge=1, le=64, description="a whole number from 1 to 64")
+    mempool: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
+    mempool_poll_s: float = Field(default=5.0, gt=0, le=3600, description="seconds > 0, at most 3600")
     _name: str = PrivateAttr("")
 
     @property
@@ -214,6 +218,7 @@ class Family(Generic[C]):
     """One chain family. The functions that read text raise ValueError (or a TracerError) with the reason.
 
     utxo: whether value lives in coins, which are spent, or in accounts.
+    pool: makes the mempool of a configured chain, with the scanner's interest.
     parse_script: reads a script in hex; None on chains whose holders are accounts.
     descriptor_scripts: (chain, text, first, last) -> holders, `last` included; None: no descriptors.
     """
@@ -221,6 +226,7 @@ class Family(Generic[C]):
     settings: type[C]
     utxo: bool
     build: Callable[[C], tuple[Node[Any, Any], Scanner[Any, Any]]]
+    pool: Callable[[C, Any], Pool] | None
     parse_holder: Callable[[C, str], Holder]
     show_holder: Callable[[C, Holder], str]
     parse_script: Callable[[C, str], Holder] | None

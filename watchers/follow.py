@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from tracer.casework import Casework, Judged, Prepared
@@ -18,16 +18,15 @@ from tracer.chain import (
     Seen,
     Wait,
     advance_marks,
-    anchor_height,
     next_step,
 )
-from tracer.errors import Alarm, BlockRefused, FinalityBroken, Inconsistent, NodeMissing, OperatorError, Retryable
+from tracer.errors import Alarm, BlockRefused, FinalityBroken, Inconsistent, OperatorError, Retryable
 from tracer.notices import Notice
 from tracer.store import load
 from tracer.store.chains import ChainHandle
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
-from tracer.types import AssetId, AssetKind, BlockFacts, BlockRef, Hash, Holder
+from tracer.types import BlockFacts, BlockRef, Hash, Holder
 from watchers import arrival
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
@@ -35,6 +34,7 @@ from watchers.halts import Halts
 from watchers.headers import is_lighter, take_up
 from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
+from watchers.opening import anchor_before, opening_balances
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
 from watchers.wake import Wake, listening
@@ -90,6 +90,18 @@ class Follower:
         self._marks = NO_MARKS
         self._orphaned: set[Hash] = set()
         self._skipped: set[str] = set()
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """Our newest block; None before following began. In catch-up it runs ahead of the store."""
+        return self._tip
+
+    @contextlib.asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[Casework | None]:
+        """Hold the follower between two turns, store and memory in step; None while memory is not to be relied on."""
+        async with self._turn:
+            with self._reloading():
+                yield None if self._stale or self._tip is None else self._casework
 
     def _register(self, genesis: Hash) -> ChainHandle:
         """Note the chain in the store; raises WrongNetwork. An empty genesis is one not seen yet."""
@@ -243,7 +255,7 @@ class Follower:
             cursor = load.cursor(self.store, self.handle)
             first = load.first_height(self.store, self.handle) if cursor is None else None
         if first is not None:
-            anchor = await self._anchor(first, genesis)
+            anchor = await anchor_before(self.node, first, genesis, self.config)
             await take_up(self.scanner.headers, self.node, self.store, self.handle, anchor)
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
@@ -257,19 +269,6 @@ class Follower:
         if self._tip is not None:
             await take_up(self.scanner.headers, self.node, self.store, self.handle, self._tip)
         self._stale = False
-
-    async def _anchor(self, first: int, genesis: Hash) -> BlockRef:
-        """Choose the block to begin after; raises NodeMissing while the node has not come to `first`."""
-        view = await self.node.view(BlockRef(0, genesis, Hash(bytes(32))))
-        if view.best.height < first - 1:
-            raise NodeMissing(
-                f"{self.config.name}: the node has no block {first - 1} yet, where the imported cases begin"
-            )
-        height = anchor_height(first, view.best.height, self.config.policy, tags(view))
-        anchor = await self.node.ref_at(height)
-        if anchor is None:
-            raise NodeMissing(f"{self.config.name}: the node's chain got shorter while it was asked")
-        return anchor
 
     def _reload(self) -> None:
         """Rebuild all state from canonical rows, inside the caller's transaction."""
@@ -323,7 +322,7 @@ class Follower:
         """Let the casework advance over a block; the state in memory runs ahead of the store."""
         ref = facts.ref
         self._note_skipped(facts.skipped, ref)
-        balances = await self._opening_balances(ref)
+        balances = await opening_balances(self.node, self.store, self.handle, self.config, self._casework, ref)
         self._marks = self._advanced(ref.height, view)
         prepared = self._casework.connect(facts, self._marks, balances)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
@@ -339,17 +338,6 @@ class Follower:
             if self.store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
                 self.standing.tell([Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")])
             self._skipped.add(reason)
-
-    async def _opening_balances(self, ref: BlockRef) -> Mapping[tuple[int, Holder, AssetId], int]:
-        """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""
-        found: dict[tuple[int, Holder, AssetId], int] = {}
-        for case_id in self._casework.opening_at(ref.height) if not self.utxo else ():
-            with self.store.connection.begin():
-                holders = load.held_holders(self.store, self.handle, case_id)
-            assets = [a for a in self.config.assets if a.kind in (AssetKind.NATIVE, AssetKind.LISTED)]
-            answers = await self.node.balances(ref, holders, assets)
-            found.update({(case_id, holder, asset): amount for (holder, asset), amount in answers.items()})
-        return found
 
     def _commit(self, blocks: list[Prepared]) -> None:
         with self._reloading():
@@ -426,7 +414,7 @@ class Follower:
     def _advanced(self, height: int, view: NodeView) -> Marks:
         """The marks with our tip at a height."""
         vouched = self.sources.vouched(height)
-        return advance_marks(self._marks, height, self.config.policy, tags(view), vouched)
+        return advance_marks(self._marks, height, self.config.policy, view.tags, vouched)
 
     def _move_marks(self, view: NodeView) -> None:
         """Judge again if the node's tags moved without a new block, or where a new policy asks for it."""
@@ -437,8 +425,3 @@ class Follower:
             self.store.note(self.handle, judged, marks, self._tip, int(time.time()))
             self._marks = marks
             self.standing.tell(judged.notices)
-
-
-def tags(view: NodeView) -> dict[str, int | None]:
-    """The heights that a node gives for its own tags."""
-    return {"safe": view.safe, "finalized": view.finalized}

@@ -38,6 +38,11 @@ class NodeView:
     safe: int | None = None
     finalized: int | None = None
 
+    @property
+    def tags(self) -> dict[str, int | None]:
+        """The heights that the node gives for its own tags."""
+        return {"safe": self.safe, "finalized": self.finalized}
+
 
 @dataclass(frozen=True, slots=True)
 class Coin:

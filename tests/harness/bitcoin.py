@@ -32,8 +32,11 @@ class Coin:
 
 
 def witness_script(holder: str) -> bytes:
-    """A script that anybody may satisfy, different for each name: PUSH8 tag DROP TRUE."""
-    return b"\x08" + sha256(holder.encode()).digest()[:8] + b"\x75\x51"
+    """A script that anybody may satisfy, different for each name: PUSH8 tag SIZE NIP.
+
+    Every mempool takes it: some refuse data that is dropped.
+    """
+    return b"\x08" + sha256(holder.encode()).digest()[:8] + b"\x82\x77"
 
 
 class BitcoinNet:
@@ -45,8 +48,8 @@ class BitcoinNet:
     final_depth = 6
     cents = 10**6
 
-    def __init__(self, executable: Path) -> None:
-        self.node = Bitcoind(executable, zmq=True)
+    def __init__(self, executable: Path, extra_args: Sequence[str] = ()) -> None:
+        self.node = Bitcoind(executable, zmq=True, extra_args=extra_args)
         self.node.start()
         self.reader = BitcoinReader(self.node.batch)
         self.scripts = {name: self._script(name) for name in (*ROLES, "rich", "stranger", "stranger2")}
@@ -105,6 +108,21 @@ class BitcoinNet:
             self._pay("stranger", [("stranger2", rng.randint(1, 4) * self.cents // 8)])
             if rng.random() < 0.5:
                 self._pay("stranger2", [("stranger", self.cents // 16), ("seized", self.cents // 32)])
+
+    def coins(self, holder: str) -> list[Coin]:
+        """A holder's coins that nothing which waits for a block has spent."""
+        return list(self._coins(holder))
+
+    def sign(self, coins: Sequence[Coin], outputs: Sequence[tuple[str, int]]) -> tuple[str, str]:
+        """A transaction that nobody has yet: raw in hex, and id; what the outputs leave is its fee."""
+        raw, txid = self._sign(coins, outputs)
+        return raw.hex(), txid
+
+    def broadcast(self, coins: Sequence[Coin], outputs: Sequence[tuple[str, int]]) -> str:
+        """Hand a transaction to the node's mempool; returns its id."""
+        raw, txid = self.sign(coins, outputs)
+        assert self.node.rpc("sendrawtransaction", raw, 0) == txid
+        return txid
 
     def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):

@@ -20,7 +20,8 @@ class Ends:
     state: str
     after_s: float = 0.0
     error: OperatorError | None = None
-    config: Any = field(default_factory=lambda: SimpleNamespace(name="chain"))
+    config: Any = field(default_factory=lambda: SimpleNamespace(name="chain", mempool="off"))
+    scanner: None = None
     halts: Any = field(default_factory=lambda: SimpleNamespace(settled=asyncio.Event()))
     ended: bool = False
 

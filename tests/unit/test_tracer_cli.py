@@ -32,6 +32,7 @@ from tracer.command import exit_code
 COMMANDS = (
     ["status"],
     ["transfers"],
+    ["life"],
     ["legs"],
     ["trace", "HD-1"],
     ["frontier"],
@@ -100,6 +101,7 @@ def test_exit_codes_follow_the_gravest_verdict(capsys: pytest.CaptureFixture[str
     assert codes == {
         "status": 0,
         "transfers": 0,
+        "life": 0,
         "legs": 3,
         "trace": 0,
         "frontier": 0,
@@ -467,3 +469,32 @@ def test_a_reader_that_closes_the_pipe_is_no_error(disposal: Path, command: list
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == cli.CUT == 141
+
+
+def test_the_life_of_a_transfer_is_told_with_its_evidence_as_of_any_instant(
+    capsys: pytest.CaptureFixture[str], disposal: Path
+) -> None:
+    def states(*arguments: str) -> list[str]:
+        code, answer = asked(capsys, disposal, "life", *arguments)
+        assert code == 0
+        return [row["state"] for row in answer["data"]["events"]]
+
+    assert states(name_of("deposit")) == ["included", "orphaned", "included", "confirmed", "final"]
+    tried = name_of("try")
+    assert states(f"{tried[:6]}..{tried[-6:]}") == states(tried) == ["seen", "replaced"]
+    assert states(tried, "--at", "2025-10-09T08:53:19Z") == [], "a second before anything was observed"
+    assert states(tried, "--at", "2025-10-09T08:53:20Z") == ["seen", "replaced"]
+    everything = states("--case", "HD-1")
+    assert {"final", "seen", "replaced"} <= set(everything)
+    _, out, _ = run(capsys, disposal, "life", tried)
+    assert f"tx {tried}" in out and "both spend" in out and "would move out  1.08950000 BTC" in out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["life", "feed"], ["life", "--at", "noon"], ["life", "--at", "2025-10-09T08:53:20"]]
+)
+def test_a_life_that_cannot_be_meant_is_refused(
+    capsys: pytest.CaptureFixture[str], disposal: Path, arguments: list[str]
+) -> None:
+    code, out, err = run(capsys, disposal, *arguments)
+    assert (code, out) == (2, "") and err

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from tracer.report import tables
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
 from tracer.report.lines import clean, units
+from tracer.report.lived import print_life
 from tracer.report.screen import Screen
 from tracer.report.storyboard import print_report
 
@@ -15,6 +16,7 @@ PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
     "trace": tables.print_trace,
     "frontier": tables.print_frontier,
     "reconcile": tables.print_reconcile,
+    "life": print_life,
     "report": print_report,
 }
 

@@ -11,7 +11,7 @@ from tracer.store.blockrows import Rows
 from tracer.store.chains import ChainHandle
 from tracer.store.rows import insert_many
 from tracer.store.tables import AlertRow, observed
-from tracer.types import Hash
+from tracer.types import Hash, Holder, Kind
 
 BY_POLICY = frozenset({State.CONFIRMED, State.FINAL})
 """States that a policy says; the others are observed."""
@@ -167,3 +167,68 @@ def loose(connection: Connection, chain: ChainHandle) -> list[Life]:
         {"c": chain.id},
     )
     return [Life(Hash(bytes(txid)), State(state), tx_id, pending_id) for _, state, tx_id, pending_id, txid in rows]
+
+
+def known_height(connection: Connection, chain: ChainHandle, life: Life) -> int:
+    """The height of our newest block at or below which a transfer that no block holds was still possible.
+
+    That is the tip when a mempool held it, or the block that left the chain with it, or the newest of their ancestors
+    that is on our chain.
+    """
+    block_id = connection.execute(
+        text(
+            "SELECT block_id FROM transfer_event WHERE (tx_id = :t OR pending_id = :p) AND state IN (0, 7)"
+            " ORDER BY id DESC LIMIT 1"
+        ),
+        {"t": life.tx_id, "p": life.pending_id},
+    ).scalar_one()
+    return int(
+        connection.execute(
+            text(
+                "WITH RECURSIVE back (height, parent, canonical) AS ("
+                " SELECT height, parent, canonical FROM block WHERE id = :b UNION ALL"
+                " SELECT b.height, b.parent, b.canonical FROM back JOIN block b ON b.chain_id = :c"
+                " AND b.hash = back.parent WHERE NOT back.canonical) SELECT min(height) FROM back"
+            ),
+            {"b": block_id, "c": chain.id},
+        ).scalar_one()
+    )
+
+
+def blocks_above(connection: Connection, chain: ChainHandle, height: int) -> list[tuple[int, Hash]]:
+    """Our canonical blocks above a height, lowest first: row and hash."""
+    rows = connection.execute(
+        text("SELECT id, hash FROM block WHERE chain_id = :c AND canonical AND height > :h ORDER BY height"),
+        {"c": chain.id, "h": height},
+    )
+    return [(int(block_id), Hash(bytes(block_hash))) for block_id, block_hash in rows]
+
+
+def bytes_of(connection: Connection, life: Life) -> tuple[bytes, Holder | None]:
+    """A transfer's bytes, and who pays its fee alone, where anybody does."""
+    table, moves, column, row = "pending_tx", "pending_move", "pending_id", life.pending_id
+    if row is None:
+        table, moves, column, row = "tx", "movement", "tx_id", life.tx_id
+    raw = connection.execute(text(f"SELECT raw FROM {table} WHERE id = :id"), {"id": row}).scalar_one()
+    block = f"block_id = (SELECT block_id FROM {table} WHERE id = :id) AND m." if table == "tx" else ""
+    payer = connection.execute(
+        text(
+            f"SELECT h.key FROM {moves} m JOIN holder h ON h.id = m.source_id"
+            f" WHERE m.{block}{column} = :id AND m.kind = :fee"
+        ),
+        {"id": row, "fee": int(Kind.FEE)},
+    ).scalar()
+    return bytes(raw), None if payer is None else Holder(bytes(payer))
+
+
+def paid_by(connection: Connection, chain: ChainHandle, payer: Holder, height: int) -> list[tuple[int, Hash, bytes]]:
+    """Transactions in canonical blocks above a height whose fee an account paid: row of the block, id, bytes."""
+    rows = connection.execute(
+        text(
+            "SELECT b.id, t.txid, t.raw FROM holder h JOIN movement m ON m.source_id = h.id AND m.kind = :fee"
+            " JOIN block b ON b.id = m.block_id AND b.canonical AND b.height > :h JOIN tx t ON t.id = m.tx_id"
+            " WHERE h.chain_id = :c AND h.key = :k ORDER BY b.height, t.position"
+        ),
+        {"c": chain.id, "k": payer, "h": height, "fee": int(Kind.FEE)},
+    )
+    return [(int(block_id), Hash(bytes(txid)), bytes(raw)) for block_id, txid, raw in rows]

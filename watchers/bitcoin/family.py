@@ -8,8 +8,10 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.bitcoin import address, quick
-from watchers.family import ChainConfig, Family, FilePath, SourceTable
+from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
 from watchers.node import Node, Scanner
+from watchers.pool import Pool
+from watchers.rpc import JsonRpc
 from watchers.strict import Table, Unfit, show
 
 Network = Literal["main", "test", "testnet4", "signet", "regtest"]
@@ -135,6 +137,21 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     return node, BitcoinScanner(chain.native.id, HeaderChain(NETWORKS[chain.network], chain.headers_from))
 
 
+def _pool(chain: BitcoinChain, scanner: Any) -> Pool:
+    from watchers.bitcoin.mempool import BitcoinPool
+
+    rpc = JsonRpc(
+        chain.rpc_url,
+        user=chain.user,
+        password=None if chain.password is None else chain.password.get_secret_value(),
+        cookie_file=chain.cookie_file,
+        deadline_s=chain.deadline_s,
+        max_in_flight=1,
+        exact=True,
+    )
+    return BitcoinPool(rpc, scanner, chain.native.id, f"mempool of {place_of(chain.rpc_url)}")
+
+
 def _parse_holder(chain: BitcoinChain, text: str) -> Holder:
     return quick.script_of(text, address.NETWORKS[chain.network].hrp) or address.script_of(text, chain.network)
 
@@ -161,6 +178,7 @@ FAMILY = Family(
     settings=BitcoinChain,
     utxo=True,
     build=_build,
+    pool=_pool,
     parse_holder=_parse_holder,
     show_holder=_show_holder,
     parse_script=_parse_script,

@@ -87,6 +87,15 @@ class BitcoinScanner:
         """Forget every coin; watched scripts stay."""
         self._coins.clear()
 
+    @property
+    def coins(self) -> Mapping[Outpoint, Coin]:
+        """The coins of interest."""
+        return self._coins
+
+    def watches(self, holder: Holder) -> bool:
+        """Whether a script pubkey is watched."""
+        return holder in self._scripts
+
     def scan(self, raw: RawBlock) -> Draft:
         """Verify a block whole and find its hits.
 

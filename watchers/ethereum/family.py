@@ -181,6 +181,7 @@ FAMILY = Family(
     settings=EthereumChain,
     utxo=False,
     build=_build,
+    pool=None,
     parse_holder=_parse_holder,
     show_holder=lambda _, holder: address_of(holder),
     parse_script=None,
