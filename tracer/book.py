@@ -3,6 +3,7 @@
 A book opens at the seizure height B0. It is a function of the store's canonical rows: a reorg reloads it.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,11 +28,15 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The block that is being connected, as postings need it."""
+    """The block that is being connected, as postings need it.
+
+    doubted: holders and assets whose balances changed in it by another amount than was observed.
+    """
 
     block_id: int
     height: int
     time: int
+    doubted: frozenset[tuple[Holder, AssetId]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,11 @@ class Flow:
 
 @dataclass(slots=True)
 class Book:
-    """The running state; see the module. missing: outpoints named as seized that were not unspent at B0."""
+    """The running state; see the module.
+
+    missing: outpoints named as seized that were not unspent at B0. drift: what changed the balances of held holders
+    since B0 and was not observed, where anything did.
+    """
 
     case_id: int
     ref: str
@@ -89,6 +98,7 @@ class Book:
     by_id: dict[int, LegState] = field(default_factory=dict)
     deadlines: list[tuple[int, int]] = field(default_factory=list)
     missing: frozenset[Outpoint] = frozenset()
+    drift: dict[tuple[Holder, AssetId], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for leg in self.legs:
@@ -109,7 +119,13 @@ class Book:
             found.append("an address paid more than it was seen to hold: something was not observed")
         if self.missing and asset == native:
             found.append(f"{len(self.missing)} named seized coins were not there at the seizure height")
+        if any(held == asset for _, held in self.drift):
+            found.append("balances changed by what was not observed")
         return found
+
+    def lost(self, asset: AssetId) -> int:
+        """Base units that left holders in custody and that nobody saw go."""
+        return -sum(change for (_, held), change in self.drift.items() if held == asset and change < 0)
 
     def hold(self, holder: Holder, asset: AssetId, change: int) -> None:
         """Move what a holder holds for the case."""
@@ -248,7 +264,15 @@ def serve(book: Book, credit: Credit, amount: int, moment: Moment) -> Found:
     found = match_credit(replace(credit, amount=amount), book.legs_to.get(credit.holder, ()), moment.time)
     for match in found.matches:
         match.leg.arrivals.append(
-            Arrival(match.amount, credit.movement_id, moment.height, moment.time, moment.block_id, credit.lane)
+            Arrival(
+                match.amount,
+                credit.movement_id,
+                moment.height,
+                moment.time,
+                moment.block_id,
+                credit.lane,
+                (credit.holder, credit.asset) in moment.doubted,
+            )
         )
         match.leg.voided = False
         book.unsettled.add(match.leg.plan.id)
@@ -330,3 +354,10 @@ def newly_judged(book: Book, leg_id: int | None, asset: AssetId, judgement: Judg
         return False
     book.judged[leg_id, asset] = said
     return True
+
+
+def overdue_between(book: Book, before: int, now: int) -> set[int]:
+    """The legs whose deadline passed after instant `before` and before or at `now`."""
+    first = bisect_left(book.deadlines, (before, -1))
+    last = bisect_left(book.deadlines, (now, -1))
+    return {leg_id for _, leg_id in book.deadlines[first:last]}

@@ -4,9 +4,9 @@ The state is a function of the store's canonical rows: it is loaded at start and
 only the store or the node can answer come in as `Asked` and as arguments.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from tracer.book import (
     NOT_SHARED,
@@ -19,14 +19,16 @@ from tracer.book import (
     flow_of,
     newly_judged,
     open_with,
+    overdue_between,
     post,
 )
 from tracer.chain import NO_MARKS, Marks, Policy, marks_for
 from tracer.custody.judge import Verdict, judge_conservation, judge_leg
 from tracer.custody.ledger import KEEPING, Entry, Place
+from tracer.drift import note_checks
 from tracer.life import Lives
 from tracer.matching import LegState
-from tracer.notices import Notice, about_decoys, about_postings
+from tracer.notices import Notice, about_decoys, about_postings, shared_credit
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
 from tracer.prepared import Ids, Judged, KeptTx, Prepared
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
@@ -48,6 +50,7 @@ from tracer.types import (
     TxFacts,
     outpoint,
 )
+from tracer.value import Balance, Key, Values, evident, held_to_balances
 
 __all__ = ["Casework", "Ids", "Judged", "KeptTx", "Prepared"]
 
@@ -72,6 +75,7 @@ class Casework:
     clock: int = 0
     lives: Lives = field(default_factory=Lives)
     rivals: Rivals = field(default_factory=NoRivals)
+    values: Values = field(default_factory=Values)
 
     @property
     def followed(self) -> frozenset[AssetId]:
@@ -94,12 +98,27 @@ class Casework:
         """The cases whose books open at a height."""
         return [book.case_id for book in self.books.values() if not book.opened and book.seizure == height]
 
-    def connect(self, facts: BlockFacts, marks: Marks, balances: Mapping[tuple[int, Holder, AssetId], int]) -> Prepared:
+    def open_roles(self, holder: Holder) -> list[Role]:
+        """The roles of a holder in the cases whose books are open."""
+        return [i.role for i in self.interest_of(holder) if self.books[i.case_id].opened]
+
+    def connect(
+        self,
+        facts: BlockFacts,
+        marks: Marks,
+        balances: Mapping[tuple[int, Holder, AssetId], int],
+        answers: Mapping[Key, Balance] = MappingProxyType({}),
+    ) -> Prepared:
         """Advance over one block.
 
         balances: for the cases that open here on account chains, what their holders held after this block.
+        answers: balances after it that were asked, to be held against what was observed.
         """
-        done = Prepared(self.ids.of_block(), facts, marks)
+        facts = evident(facts, self.followed)
+        begun, here = {holder for _, holder, _ in balances}, self.values.observe(facts)
+        checks = self.values.check(facts.ref.height, answers, here, self.open_roles, begun)
+        facts = held_to_balances(facts, checks, self.followed)
+        done = Prepared(self.ids.of_block(), facts, marks, checks=checks)
         touched, served = self._advance(facts, balances, done)
         judged = self._judge(facts.time, marks, touched, served)
         done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
@@ -122,8 +141,9 @@ class Casework:
         self, facts: BlockFacts, balances: Mapping[tuple[int, Holder, AssetId], int], done: Prepared
     ) -> tuple[dict[tuple[int, AssetId], None], dict[tuple[int, int], None]]:
         """Book what a block holds; returns the ledgers (case, asset) it touched and the legs (case, leg) it served."""
-        moment = Moment(done.block_id, facts.ref.height, facts.time)
-        touched: dict[tuple[int, AssetId], None] = {}
+        doubted = frozenset((check.holder, check.asset) for check in done.checks if check.unobserved)
+        moment = Moment(done.block_id, facts.ref.height, facts.time, doubted)
+        touched, done.notices = note_checks(done.checks, self.books, self.interest_of, self.assets, self.show)
         served: dict[tuple[int, int], None] = {}
         for asset in facts.new_assets:
             self.assets.setdefault(asset.id, asset)
@@ -138,6 +158,13 @@ class Casework:
         for case_id, holder, asset_id in done.held:
             done.held[case_id, holder, asset_id] = self.books[case_id].held.get((holder, asset_id), 0)
         return touched, served
+
+    def check_again(self, height: int, marks: Marks, answers: Mapping[Key, Balance]) -> Judged:
+        """Hold balances after the tip against what was observed, without a new block."""
+        checks = [replace(c, later=True) for c in self.values.check(height, answers, {}, self.open_roles)]
+        touched, notices = note_checks(checks, self.books, self.interest_of, self.assets, self.show)
+        judged = self._judge(self.clock, marks, touched, {})
+        return Judged(judged.verdicts, notices + judged.notices, checks=checks)
 
     def voided(self) -> list[tuple[int, int]]:
         """The legs (case, leg) all of whose transactions left the chain."""
@@ -381,7 +408,8 @@ class Casework:
                 self._judge_leg(book, leg, marks, judged)
         for case_id, asset in touched:
             book = self.books[case_id]
-            judgement = judge_conservation(asset, book.total(asset), book.doubts(asset, self.native.id))
+            doubts = book.doubts(asset, self.native.id)
+            judgement = judge_conservation(asset, book.total(asset), doubts, book.lost(asset))
             if newly_judged(self.books[case_id], None, asset, judgement):
                 judged.verdicts.append((case_id, None, asset, judgement))
         return judged
@@ -418,17 +446,3 @@ def as_stored(moves: Sequence[Movement], coins: Mapping[Outpoint, Tracked], befo
             lane = max(lane, weakest)
         settled.append(move if lane is move.lane else replace(move, lane=lane))
     return settled
-
-
-def overdue_between(book: Book, before: int, now: int) -> set[int]:
-    """The legs whose deadline passed after instant `before` and before or at `now`."""
-    first = bisect_left(book.deadlines, (before, -1))
-    last = bisect_left(book.deadlines, (now, -1))
-    return {leg_id for _, leg_id in book.deadlines[first:last]}
-
-
-def shared_credit(books: Sequence[Book], what: str) -> list[Notice]:
-    """Tell every case that shares a receiver that nobody can say whose a credit is: it is in none of their books."""
-    if len(books) < 2:
-        return []
-    return [Notice("LEG-2", "INFO", f"{what}: ambiguous, several cases share the address", b.case_id) for b in books]

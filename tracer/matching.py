@@ -33,7 +33,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Part of a leg that arrived: base units, in which movement, at which height and block time, how well shown."""
+    """Part of a leg that arrived: base units, in which movement, at which height and block time, how well shown.
+
+    doubted: the receiver's balance did not change by what was observed.
+    """
 
     amount: int
     movement_id: int
@@ -41,6 +44,7 @@ class Arrival:
     time: int
     block_id: int
     lane: Lane = Lane.REPORTED
+    doubted: bool = False
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tracer.book import Numbered
+from tracer.book import Book, Numbered
 from tracer.custody.ledger import Entry, Place
 from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
 from tracer.units import format_units
@@ -96,3 +96,10 @@ def about_decoys(
                 for holder in named
             ]
     return notices
+
+
+def shared_credit(books: Sequence[Book], what: str) -> list[Notice]:
+    """Tell every case that shares a receiver that nobody can say whose a credit is: it is in none of their books."""
+    if len(books) < 2:
+        return []
+    return [Notice("LEG-2", "INFO", f"{what}: ambiguous, several cases share the address", b.case_id) for b in books]

@@ -12,6 +12,7 @@ from tracer.notices import Notice
 from tracer.opening import Tracked
 from tracer.taint.following import Edge, TracedRow
 from tracer.types import AssetId, BlockFacts, Hash, Holder, Movement, Outpoint
+from tracer.value import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,17 @@ class Prepared:
     removed: list[Outpoint] = field(default_factory=list)
     transfers: list[tuple[int, Hash]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """New judgements (case, leg or None, asset, judgement), the alerts that go with them, and transfers' new states."""
+    """New judgements (case, leg or None, asset, judgement), alerts that go with them, transfers' states, checks."""
 
     verdicts: list[tuple[int, int | None, AssetId, Judgement]]
     notices: list[Notice]
     changes: list[Change] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(slots=True)

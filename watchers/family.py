@@ -144,6 +144,11 @@ class ChainConfig(Table, ABC):
         return [self.native]
 
     @property
+    def checkpoints(self) -> int:
+        """Blocks between checkpoints of balances; 0: none, a balance is the sum of coins here."""
+        return 0
+
+    @property
     def policy(self) -> Policy:
         """When a block is confirmed and when it is final; amounts in base units."""
         assets = {asset.symbol: asset for asset in self.assets}

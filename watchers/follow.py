@@ -28,13 +28,14 @@ from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import BlockFacts, BlockRef, Hash, Holder
 from watchers import arrival
+from watchers.checks import BalanceChecks
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
 from watchers.halts import Halts
 from watchers.headers import is_lighter, take_up
 from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
-from watchers.opening import anchor_before, opening_balances
+from watchers.opening import anchor_before
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
 from watchers.wake import Wake, listening
@@ -85,6 +86,7 @@ class Follower:
         self._genesis: Hash | None = None
         self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
+        self._checks = BalanceChecks(store, config.checkpoints, utxo)
         self._tip: BlockRef | None = None
         self._offered: BlockRef
         self._marks = NO_MARKS
@@ -208,6 +210,8 @@ class Follower:
                 outcome = self.halts.waiting() or Outcome("in step", f"at height {tip.height}")
                 if view.best.hash != tip.hash:
                     return None  # the node switched between our questions: ask again
+                if await self._check_tip(tip):
+                    return None
                 self.standing.note(view.best, outcome)
                 return outcome
 
@@ -269,6 +273,7 @@ class Follower:
         if self._tip is not None:
             await take_up(self.scanner.headers, self.node, self.store, self.handle, self._tip)
         self._stale = False
+        self._checks.owed = -1 if self._tip is None else self._tip.height
 
     def _reload(self) -> None:
         """Rebuild all state from canonical rows, inside the caller's transaction."""
@@ -284,14 +289,9 @@ class Follower:
     async def _connect(self, ref: BlockRef, view: NodeView) -> None:
         self._offer(ref)
         facts = await arrival.newest(self.node, self.scanner, ref)
-        self._commit([await self._prepare(facts, view)])
-        log.info(
-            "chain=%s connected height=%d hash=%s txs=%d",
-            self.config.name,
-            ref.height,
-            ref.hash.hex(),
-            len(facts.transactions),
-        )
+        self._commit([await self._prepare(facts, view, live=True)])
+        said = ref.height, ref.hash.hex(), len(facts.transactions)
+        log.info("chain=%s connected height=%d hash=%s txs=%d", self.config.name, *said)
 
     def _offer(self, ref: BlockRef) -> None:
         self._offered = ref
@@ -308,7 +308,8 @@ class Follower:
                     if ref.hash in self._orphaned or self._give_way:
                         return
                     self._offer(ref)
-                    pending.append(await self._prepare(await arrival.read(self.node, self.scanner, raw), view))
+                    facts = await arrival.read(self.node, self.scanner, raw)
+                    pending.append(await self._prepare(facts, view, live=False))
                     hits += len(pending[-1].txs)
                     if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
                         self._commit(pending)
@@ -317,14 +318,15 @@ class Follower:
         finally:
             if pending:
                 self._commit(pending)
+            self._checks.owed = self._tip.height
 
-    async def _prepare(self, facts: BlockFacts, view: NodeView) -> Prepared:
+    async def _prepare(self, facts: BlockFacts, view: NodeView, *, live: bool) -> Prepared:
         """Let the casework advance over a block; the state in memory runs ahead of the store."""
         ref = facts.ref
-        self._note_skipped(facts.skipped, ref)
-        balances = await opening_balances(self.node, self.store, self.handle, self.config, self._casework, ref)
+        asked = await self._checks.at_block(self.node, self._casework, self.handle, ref, facts, live)
+        self._note_skipped(asked.facts.skipped, ref)
         self._marks = self._advanced(ref.height, view)
-        prepared = self._casework.connect(facts, self._marks, balances)
+        prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
         self.scanner.forget(prepared.removed)
         self._tip = ref
@@ -338,6 +340,18 @@ class Follower:
             if self.store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
                 self.standing.tell([Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")])
             self._skipped.add(reason)
+
+    async def _check_tip(self, tip: BlockRef) -> bool:
+        """Hold balances after the tip against what was observed; returns whether a part of the checkpoint was due."""
+        told = await self._checks.at_tip(self.node, self._casework, self.handle, tip)
+        if told is None:
+            return False
+        self._note_skipped(told.skipped, tip)
+        judged = self._casework.check_again(tip.height, self._marks, told.found)
+        with self._reloading():
+            self.store.note(self.handle, judged, self._marks, tip, int(time.time()), told.header)
+        self.standing.tell(judged.notices)
+        return True
 
     def _commit(self, blocks: list[Prepared]) -> None:
         with self._reloading():

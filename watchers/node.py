@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from tracer.proof.headers import HeaderChain
-from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
+from tracer.types import BlockFacts, BlockRef, Hash, Holder, Outpoint
+from tracer.value import Balance, Key, Want
 from watchers.wake import Wake
 
 RawTaken = TypeVar("RawTaken", contravariant=True)
@@ -58,6 +59,18 @@ class Lack:
 
     what: str
     remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Balances after a block; what the node has no state for is missing.
+
+    skipped: what was answered and could not be used as it should, and why. header: the block's, if it is verified.
+    """
+
+    found: Mapping[Key, Balance]
+    skipped: tuple[str, ...] = ()
+    header: bytes | None = None
 
 
 class Scanner(Protocol, Generic[RawTaken, Draft]):
@@ -146,10 +159,8 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
     async def answer(self, draft: DraftTaken) -> object:
         """Answer the questions of a draft; None if it has none."""
 
-    async def balances(
-        self, ref: BlockRef, holders: Sequence[Holder], assets: Sequence[Asset]
-    ) -> dict[tuple[Holder, AssetId], int]:
-        """Balances after a block, by its hash (account chains); raises NodeMissing if the state is gone."""
+    async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
+        """Balances after a block, by its hash (account chains); raises NodeMissing if the node has left it."""
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer, from height `oldest` on, for all that it is asked."""

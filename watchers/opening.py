@@ -10,6 +10,7 @@ from tracer.store import load
 from tracer.store.chains import ChainHandle
 from tracer.store.writer import Store
 from tracer.types import AssetId, AssetKind, BlockRef, Hash, Holder
+from tracer.value import Want
 from watchers.family import ChainConfig
 from watchers.node import Node
 
@@ -34,6 +35,9 @@ async def opening_balances(
         with store.connection.begin():
             holders = load.held_holders(store, chain, case_id)
         assets = [a for a in config.assets if a.kind in (AssetKind.NATIVE, AssetKind.LISTED)]
-        answers = await node.balances(ref, holders, assets)
-        found.update({(case_id, holder, asset): amount for (holder, asset), amount in answers.items()})
+        wants = [Want(holder, asset.id) for holder in holders for asset in assets]
+        told = await node.balances(ref, wants)
+        if len(told.found) < len(wants):
+            raise NodeMissing(f"no balances at block {ref.height}: the node has no state there")
+        found.update({(case_id, holder, asset): answer.amount for (holder, asset), answer in told.found.items()})
     return found

@@ -18,6 +18,7 @@ from fixtures.anvil import Anvil
 from fixtures.contracts import artifact
 from tracer.errors import Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.types import Asset, AssetId, AssetKind, BlockRef, ChainId, Checked, Hash, Holder
+from tracer.value import Want
 from watchers.ethereum.node import EthereumNode
 from watchers.ethereum.raw import RawBlock
 from watchers.ethereum.scan import EthereumScanner
@@ -374,6 +375,16 @@ async def test_a_block_that_is_reorganised_away_while_it_is_asked_for_is_missing
 # --- balances
 
 
+async def balances(
+    node: EthereumNode, ref: BlockRef, holders: Sequence[Holder], assets: Sequence[Asset]
+) -> dict[tuple[Holder, AssetId], int]:
+    """The amounts, all of which the node must have."""
+    wants = [Want(holder, asset.id) for holder in holders for asset in assets]
+    told = await node.balances(ref, wants)
+    assert len(told.found) == len(wants)
+    return {key: balance.amount for key, balance in told.found.items()}
+
+
 async def test_balances_are_those_after_the_block_that_is_named(anvil: Anvil) -> None:
     contract = deploy_token(anvil)
     token, many = token_asset(contract), [Holder(bytes([number]) * 20) for number in range(1, 220)]
@@ -382,14 +393,14 @@ async def test_balances_are_those_after_the_block_that_is_named(anvil: Anvil) ->
     pay(anvil, 12345)
     async with opened(anvil.rpc_url) as node:
         minted = await at(node, 2)
-        found = await node.balances(minted, [*accounts, *many], [ETHER, token])
+        found = await balances(node, minted, [*accounts, *many], [ETHER, token])
         assert len(found) == 2 * 221
         for account in accounts:
             said = int(anvil.rpc("eth_getBalance", "0x" + account.hex(), "0x2"), 16)
             assert found[account, ETHER.id] == said
         assert found[accounts[1], token.id] == 10**40
         assert {found[account, token.id] for account in many} == {0}
-        before = await node.balances(await at(node, 0), accounts, [token])
+        before = await balances(node, await at(node, 0), accounts, [token])
         assert set(before.values()) == {0}  # the contract did not exist
 
 
@@ -403,7 +414,7 @@ async def test_many_balances_are_asked_for_in_several_requests_at_once(anvil: An
     anvil.mine()
     with Relay(anvil.port, delay_s=0.05) as relay:
         async with opened(f"http://127.0.0.1:{relay.port}", in_flight=in_flight) as node:
-            found = await node.balances(await at(node, anvil.height()), many, [ETHER, token])
+            found = await balances(node, await at(node, anvil.height()), many, [ETHER, token])
             assert len(asyncio.all_tasks()) == 1, "no request is left over"
     assert relay.most_at_once == in_flight
     assert {place: found[many[place], token.id] for place in range(1500) if found[many[place], token.id]} == {
@@ -420,7 +431,7 @@ async def test_balances_of_a_block_the_node_has_left_are_missing(anvil: Anvil) -
         anvil.reorg(1)
         for asset in (ETHER, token_asset(contract)):
             with pytest.raises(NodeMissing):
-                await node.balances(orphan, [account], [asset])
+                await balances(node, orphan, [account], [asset])
 
 
 async def test_a_contract_that_is_no_token_has_no_balances(anvil: Anvil) -> None:
@@ -428,10 +439,10 @@ async def test_a_contract_that_is_no_token_has_no_balances(anvil: Anvil) -> None
     contract = anvil.transact({"from": anvil.accounts[0], "data": code})["contractAddress"]
     async with opened(anvil.rpc_url) as node:
         with pytest.raises(Inconsistent, match=contract):
-            await node.balances(await at(node, 1), [holder(contract)], [token_asset(contract)])
+            await balances(node, await at(node, 1), [holder(contract)], [token_asset(contract)])
         nft = Asset(AssetId(f"{CHAIN}/erc721:{contract}/1"), "", 0, AssetKind.NFT)
         with pytest.raises(ValueError, match="not an ERC-20"):
-            await node.balances(await at(node, 1), [holder(contract)], [nft])
+            await balances(node, await at(node, 1), [holder(contract)], [nft])
 
 
 # --- what a node lacks

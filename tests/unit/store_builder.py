@@ -28,12 +28,14 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
+    Lane,
     Movement,
     Outpoint,
     TxFacts,
     outpoint,
     outpoint_text,
 )
+from tracer.value import Balance, Key
 
 WALL = 1_760_000_000
 """The wall clock of alerts and of the node's last contact."""
@@ -110,15 +112,17 @@ class Play:
         balances: dict[tuple[int, Holder, AssetId], int] | None = None,
         assets: tuple[Asset, ...] = (),
         checked: Checked = Checked.REPORTED,
+        answers: dict[Key, Balance] | None = None,
     ) -> BlockRef:
-        """Append a block; `branch` tells rival blocks of one height apart."""
+        """Append a block; `branch` tells rival blocks of one height apart, `answers` are balances asked after it."""
         height = self.tip.height + 1
         ref = BlockRef(height, block_hash(f"{self.handle.caip2} {height}{branch}"), self.tip.hash)
         placed = tuple(replace(tx, position=place + 1) for place, tx in enumerate(txs))
         facts = BlockFacts(ref, self.time(height), b"header of " + ref.hash, placed, (), assets, checked=checked)
         tags = {"safe": max(0, height - 2), "finalized": max(0, height - 4)}
         self.marks = advance_marks(self.marks, height, self.policy, tags)
-        prepared = self.casework.connect(facts, self.marks, balances or {})
+        begun = {(holder, asset): Balance(n, Lane.REPORTED) for (_, holder, asset), n in (balances or {}).items()}
+        prepared = self.casework.connect(facts, self.marks, balances or {}, begun | (answers or {}))
         self.store.connect(self.handle, [prepared], WALL)
         self.tip = ref
         self.store.set_status(self.handle, ref, "in step", f"at height {height}", WALL)

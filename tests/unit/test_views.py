@@ -81,7 +81,7 @@ def test_every_view_opens_in_stock_sqlite(store: sqlite3.Connection) -> None:
     for view in views:
         cursor = store.execute(f"SELECT * FROM {view.name}")
         assert [column[0] for column in cursor.description] == list(view.columns)
-        shows = cursor.fetchall() or view.name in OF_SOURCES
+        shows = cursor.fetchall() or view.name in OF_SOURCES or "empty if" in view.purpose
         assert shows, f"{view.name} shows nothing of a whole disposal"
 
 

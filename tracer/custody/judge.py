@@ -14,6 +14,9 @@ ATTESTED_KINDS = frozenset({LegKind.DEPOSIT, LegKind.RETURN})
 """Legs that close only if somebody attested whose address the target is."""
 
 
+UNOBSERVED_LOSS = "value left custody that nobody saw go: balances fell by more than was observed"
+
+
 class Verdict(Enum):
     """What can be said of a subject."""
 
@@ -72,6 +75,10 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     problem = contradiction(leg, overdue)
     if problem:
         return Judgement(Verdict.CONTRADICTED, problem, tuple(claims))
+    if any(arrival.doubted for arrival in leg.arrivals):
+        return Judgement(
+            Verdict.NOT_SHOWN, "arrived, but the receiver's balance changed by another amount", tuple(claims)
+        )
     if not leg.complete:
         return Judgement(Verdict.NOT_SHOWN, "part of the amount has arrived", tuple(claims))
     newest = max(arrival.height for arrival in leg.arrivals)
@@ -102,14 +109,17 @@ def contradiction(leg: LegState, overdue: bool) -> str | None:
     return None
 
 
-def judge_conservation(asset: AssetId, totals: Totals, doubts: Sequence[str] = ()) -> Judgement:
+def judge_conservation(asset: AssetId, totals: Totals, doubts: Sequence[str] = (), lost: int = 0) -> Judgement:
     """Judge a case's asset: nothing leaked exactly if unexplained is 0 and everything could be seen.
 
     doubts: why the ledger may not be whole although it closes, such as an address that paid more than it had.
+    lost: base units by which balances in custody fell without anything observed.
     """
     claim = Claim(f"ledger of {asset}", Lane.REPORTED, ("ledger",))
     if totals.unexplained:
         return Judgement(Verdict.CONTRADICTED, "value left custody that no leg explains", (claim,))
+    if lost:
+        return Judgement(Verdict.CONTRADICTED, UNOBSERVED_LOSS, (claim,))
     if doubts:
         return Judgement(Verdict.NOT_SHOWN, "; ".join(doubts), (claim,))
     return Judgement(Verdict.SHOWN, "every base unit is explained", (claim,))

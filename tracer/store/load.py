@@ -14,6 +14,7 @@ from tracer.custody.ledger import Totals
 from tracer.matching import Arrival, LegState, Plan
 from tracer.opening import Interest, Tracked
 from tracer.store.chains import ChainHandle
+from tracer.store.checkrows import load_drift, load_values
 from tracer.store.liferows import load_lives
 from tracer.store.writer import Store
 from tracer.taint.following import FIFO, HAIRCUT, Trace
@@ -198,6 +199,7 @@ def load_casework(
     if utxo:
         load_own_coins(connection, chain, books)
         load_missing(connection, chain, books)
+    load_drift(connection, chain, books)
     return Casework(
         utxo,
         native,
@@ -211,6 +213,7 @@ def load_casework(
         chain.policy,
         tip[1] if tip is not None else 0,
         load_lives(connection, chain),
+        values=load_values(connection, chain),
     )
 
 
@@ -275,9 +278,11 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
             keys,
         )
     }
-    for leg_id, place, amount, movement_id, block_id, height, time, canonical, lane in connection.execute(
+    for leg_id, place, amount, movement_id, block_id, height, time, canonical, lane, doubted in connection.execute(
         text(
-            "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical, m.lane"
+            "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical, m.lane,"
+            " EXISTS (SELECT 1 FROM balance_check k WHERE k.holder_id = m.target_id AND k.asset_id = m.asset_id"
+            " AND k.block_id = e.block_id AND k.unobserved != '0' AND NOT k.later)"
             " FROM entry e JOIN block b ON b.id = e.block_id LEFT JOIN movement m ON m.id = e.movement_id"
             " WHERE e.case_id = :case AND b.chain_id = :c AND e.leg_id IS NOT NULL"
             " ORDER BY e.id"
@@ -288,7 +293,7 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
         if place in ("fee", "unexplained"):
             leg.fees += int(amount) if canonical else 0
         elif canonical:
-            leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id, Lane(lane)))
+            leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id, Lane(lane), bool(doubted)))
         else:
             leg.voided = True
     for leg in legs.values():

@@ -244,11 +244,76 @@ FROM header_anchor h JOIN chain c ON c.id = h.chain_id;
 -- counted         1 if amounts that count may be missing, so that conservation is not shown; 0 if none can be
 CREATE VIEW v_unobserved AS
 SELECT c.name AS chain, u.from_height, u.reason, a.caip19 AS asset,
-    a.id IS NOT NULL OR NOT (u.reason LIKE 'log % of 0x%' OR u.reason LIKE 'header not kept%') AS counted
+    a.id IS NOT NULL OR NOT (
+        u.reason LIKE 'log % of 0x%' OR u.reason LIKE 'header not kept%' OR u.reason LIKE 'balances unchecked%'
+        OR u.reason LIKE 'token 0x%'
+    ) AS counted
 FROM unobserved u
 JOIN chain c ON c.id = u.chain_id
 LEFT JOIN asset a ON a.chain_id = u.chain_id AND a.kind = 'listed'
     AND u.reason LIKE 'log % of ' || substr(a.caip19, instr(a.caip19, '/erc20:') + 7) || ':%';
+
+-- Balances after blocks, held against what was observed: balance = balance_before + observed + unobserved, exactly.
+--
+-- check_id        number that claims name (balance_check:ID)
+-- holder_id       number of the holder in v_holder
+-- since           height of the block that balance_before is of; null: the first check, there is nothing to compare with
+-- balance         base units after the block, as text
+-- balance_before  base units after block `since`, as text
+-- observed        base units that stored movements brought since, as text; negative: took
+-- unobserved      base units that came (or, negative, went) since without any movement that was seen, as text
+-- nonce           of the account after the block, where its ether was proven; else null
+-- nonce_before    the same after block `since`
+-- sent            transactions that the account was seen to send since
+-- lane            PROVEN: the balance is proven against the state root of the block; REPORTED: a node said it
+-- confirms        all: every movement since is proven, and they add up to the proven change; internal: so do they, and all
+--                 but internal transfers are proven, which are confirmed by balance as a sum; empty: neither
+-- later           1 if it was asked when the block was the tip already (checkpoint), 0 while it was connected
+-- proof           the bytes that prove it, hex, as `tracer.proof.balances` packs them; null where a node said it
+CREATE VIEW v_balance_check AS
+SELECT k.id AS check_id, c.name AS chain, b.height, lower(hex(b.hash)) AS block_hash, b.id AS block_id,
+    coalesce(h.address, lower(hex(h.key))) AS address, k.holder_id, a.caip19 AS asset, a.symbol, a.decimals,
+    k.since, k.balance, k.before AS balance_before, k.observed, k.unobserved, k.nonce, k.nonce_before, k.sent,
+    CASE k.lane WHEN 0 THEN 'PROVEN' ELSE 'REPORTED' END AS lane, k.confirms, k.later,
+    nullif(lower(hex(k.proof)), '') AS proof
+FROM balance_check k
+JOIN block b ON b.id = k.block_id AND b.canonical
+JOIN chain c ON c.id = b.chain_id
+JOIN holder h ON h.id = k.holder_id
+JOIN asset a ON a.id = k.asset_id;
+
+-- Value that moved and that nobody saw move, of every case's watched holders; empty if all is well.
+--
+-- check_id        number of the check in v_balance_check
+-- holder_id       number of the holder in v_holder
+-- since           it moved after this height, at the latest in the block of the row
+-- unobserved      base units, as text; negative: gone
+-- lane            PROVEN: by proven balances; REPORTED: by what a node said
+CREATE VIEW v_unobserved_value AS
+SELECT k.ref AS case_ref, w.ref AS watch_ref, w.role, v.check_id, v.chain, v.since, v.height, v.block_hash, v.address,
+    v.holder_id, v.asset, v.symbol, v.decimals, v.unobserved, v.lane
+FROM v_balance_check v
+JOIN watch w ON w.holder_id = v.holder_id
+JOIN cases k ON k.id = w.case_id
+WHERE v.unobserved != '0';
+
+-- Spans of blocks whose hits alone were verified, which a check of a held balance closes, or leaves open, for one holder
+-- and asset; empty if all blocks were verified whole.
+--
+-- holder_id       number of the holder in v_holder
+-- from_height     first height of the span
+-- to_height       last height of the span
+-- blocks          how many blocks in it were read by their hits only
+-- closed          1: proofs at both ends show that nothing moved but what was observed; 0: not shown
+-- reason          why it is not closed; empty if it is
+CREATE VIEW v_span_closing AS
+SELECT c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, s.holder_id, a.caip19 AS asset, a.symbol,
+    s.from_height, s.to_height, s.blocks, s.closed, s.reason, lower(hex(b.hash)) AS block_hash
+FROM span_closing s
+JOIN block b ON b.id = s.block_id AND b.canonical
+JOIN chain c ON c.id = b.chain_id
+JOIN holder h ON h.id = s.holder_id
+JOIN asset a ON a.id = s.asset_id;
 
 -- The confirmation and finality policies under which verdicts were given. A leg whose asset and planned amount reach a
 -- tier is judged by the chain's own rule and by the tier's, whichever asks for more; null: nothing more.

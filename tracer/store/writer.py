@@ -16,6 +16,7 @@ from tracer.notices import Notice
 from tracer.pending import Kept, Observed, Sighting
 from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
 from tracer.store.chains import ChainHandle, add_asset, register_chain
+from tracer.store.checkrows import insert_checks, keep_header
 from tracer.store.connection import open_writer, owned
 from tracer.store.liferows import (
     alarmed,
@@ -185,11 +186,12 @@ class Store:
                 )
                 for b in blocks
             )
-            busy = [b for b in blocks if b.txs or b.loose or b.entries or b.verdicts or b.notices]
+            busy = [b for b in blocks if b.txs or b.loose or b.entries or b.verdicts or b.notices or b.checks]
             if busy:
                 insert_facts(self, chain, busy)
                 insert_postings(self, chain, busy)
                 insert_traces(self, chain, busy)
+                insert_checks(self, chain, [(b.block_id, b.facts.ref.height, b.checks) for b in busy])
                 for block in busy:
                     insert_judged(self, chain, block.block_id, block.verdicts, block.notices, now)
             insert_changes(self.connection, chain, [change for b in blocks for change in b.changes], now)
@@ -294,14 +296,27 @@ class Store:
             insert_changes(self.connection, chain, judged.changes, now)
         return judged
 
-    def note(self, chain: ChainHandle, judged: Judged, marks: Marks, tip: BlockRef, now: int) -> None:
-        """Store judgements, alerts and marks that came without a new block."""
+    def note(
+        self,
+        chain: ChainHandle,
+        judged: Judged,
+        marks: Marks,
+        tip: BlockRef,
+        now: int,
+        header: bytes | None = None,
+    ) -> None:
+        """Store judgements, alerts, balance checks and marks that came without a new block.
+
+        header: the tip's, which the proofs of the checks lead to.
+        """
         with self.connection.begin():
             row = self._one("SELECT tip_id FROM follower WHERE chain_id = :c", c=chain.id)
             assert row is not None, f"{chain.caip2} is followed from {tip.height}"
             self._move_cursor(chain, row[0], marks)
             insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
             insert_changes(self.connection, chain, judged.changes, now)
+            insert_checks(self, chain, [(row[0], tip.height, judged.checks)])
+            keep_header(self.connection, row[0], header)
 
     def note_pending(
         self, chain: ChainHandle, new: Iterable[Sighting], observe: Callable[[Kept], Observed], now: int

@@ -9,12 +9,13 @@ from typing import Any
 
 from tracer.errors import BadConfig, Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.headers import HEADER_BYTES, hash_of, parent_of
-from tracer.types import Asset, AssetId, BlockRef, Hash, Holder, Outpoint
+from tracer.types import BlockRef, Hash, Outpoint
+from tracer.value import Want
 from watchers.bitcoin.named import OUT_OF_RANGE, NamedCalls, meaning
 from watchers.bitcoin.push import ZmqPush
 from watchers.bitcoin.scan import Draft, RawBlock
 from watchers.bitcoin.spent import from_json, from_undo
-from watchers.node import Coin, Lack, NodeView
+from watchers.node import Coin, Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
 
 GENESIS = {
@@ -167,11 +168,9 @@ class BitcoinNode:
             coins |= from_json(_present(transaction), hit)
         return coins
 
-    async def balances(
-        self, ref: BlockRef, holders: Sequence[Holder], assets: Sequence[Asset]
-    ) -> dict[tuple[Holder, AssetId], int]:
+    async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
         """Answer nothing: a balance here is the sum of a holder's coins, which the store knows."""
-        return {}
+        return Told({})
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What is missing to answer for blocks and spent coins from height `oldest` on."""

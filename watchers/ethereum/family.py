@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tracer.proof.balances import Slot
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
 from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url
@@ -33,6 +34,8 @@ class Token(Table):
     )
     contract: str = Field(description="a contract address, 0x and 40 hex digits")
     decimals: int = Field(ge=0, le=77, description="a whole number from 0 to 77")
+    balance_slot: int | None = Field(None, ge=0, lt=2**256, description="a whole number >= 0")
+    slot_order: Literal["solidity", "vyper"] = Field(default="solidity", description='"solidity" or "vyper"')
 
     @field_validator("contract")
     @classmethod
@@ -51,6 +54,7 @@ class EthereumChain(ChainConfig):
     traces: Literal["auto", "off"] = Field(default="auto", description='"auto" or "off"')
     verify: Literal["all", "hits"] = Field(default="all", description='"all" or "hits"')
     ws_url: str | None = Field(default=None, repr=False, description='a URL such as "ws://127.0.0.1:8545"')
+    checkpoint_every: int = Field(default=1000, ge=0, description="a whole number of blocks, 0 for none")
     follow: AccountFollow = Field(default=AccountFollow(), description="a table")
     pins: tuple[str, ...] = Field(
         default=(), strict=False, description='a list of block hashes as "HEIGHT:0xHASH", one per height'
@@ -71,6 +75,11 @@ class EthereumChain(ChainConfig):
     def asked(self) -> str:
         """Blocks and balances, and traces unless they are configured off."""
         return "blocks, state, traces" if self.traces == "auto" else "blocks, state; traces not asked: configured off"
+
+    @property
+    def checkpoints(self) -> int:
+        """As configured."""
+        return self.checkpoint_every
 
     @property
     def tokens(self) -> list[Asset]:
@@ -94,6 +103,12 @@ class EthereumChain(ChainConfig):
     def at(self, source: SourceTable) -> Self:
         """The same chain at a further node, without push."""
         return super().at(source).model_copy(update={"ws_url": None})
+
+    @property
+    def slots(self) -> dict[AssetId, Slot]:
+        """Where listed tokens keep their balances, as far as the list says so."""
+        listed = zip(self.tokens, self.token, strict=True)
+        return {a.id: Slot(t.balance_slot, t.slot_order) for a, t in listed if t.balance_slot is not None}
 
     @property
     def assets(self) -> list[Asset]:
@@ -167,6 +182,7 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         chain_id=chain.chain_id,
         genesis=None if chain.genesis is None else Hash(bytes.fromhex(chain.genesis[2:])),
         tokens=chain.tokens,
+        slots=chain.slots,
         deadline_s=chain.deadline_s,
         in_flight=chain.in_flight,
         traces=chain.traces,

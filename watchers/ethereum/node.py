@@ -1,27 +1,28 @@
 """One Ethereum node as the follower sees it: its network, its view of our tip, blocks, balances, and what it lacks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Literal
 
 from tracer.errors import NodeMissing, NodeUnavailable, WrongNetwork
-from tracer.types import Asset, AssetId, AssetKind, BlockFacts, BlockRef, Hash, Holder
+from tracer.proof.balances import Slot
+from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash
+from tracer.value import Want
 from watchers.ethereum.ask import (
     Question,
-    ask_many,
     at_block,
     by_number,
     header_at,
     hex_of,
     number_of,
 )
-from watchers.ethereum.balances import token_balances
+from watchers.ethereum.balances import Balances
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.push import WebsocketPush
 from watchers.ethereum.raw import RawBlock
 from watchers.ethereum.reading import TRACE_REMEDY, BlockReader, Verify
-from watchers.node import Lack, NodeView
+from watchers.node import Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
 
 _TRIES = 3
@@ -43,6 +44,7 @@ class EthereumNode:
         chain_id: int,
         genesis: Hash | None = None,
         tokens: Sequence[Asset] = (),
+        slots: Mapping[AssetId, Slot] | None = None,
         deadline_s: float = 30.0,
         in_flight: int = 4,
         traces: Literal["auto", "off"] = "auto",
@@ -55,6 +57,8 @@ class EthereumNode:
         self._chain_id = chain_id
         self._genesis = genesis
         self._tokens = tuple(tokens)
+        self._slots = dict(slots or {})
+        self._balances = Balances(self._rpc, self._slots, in_flight)
         self._in_flight = in_flight
         self._reader = BlockReader(
             self._rpc, in_flight=in_flight, verify=verify, concerns=concerns, traces=traces == "auto"
@@ -128,22 +132,16 @@ class EthereumNode:
     async def answer(self, draft: BlockFacts) -> None:
         """Answer nothing: blocks come with all that a scan needs."""
 
-    async def balances(
-        self, ref: BlockRef, holders: Sequence[Holder], assets: Sequence[Asset]
-    ) -> dict[tuple[Holder, AssetId], int]:
-        """Balances after a block, by its hash; raises NodeMissing if the state is gone.
+    async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
+        """Balances after a block, by its hash; raises NodeMissing if the node has left the block.
 
-        assets: ether and ERC-20 tokens; raises ValueError for an NFT. A token without code at that block
-        has no balances: 0. One that does not answer `balanceOf` with one word is Inconsistent.
+        Of ether and ERC-20 tokens; raises ValueError for an NFT. A token without code at that block has no balances:
+        0. One that does not answer `balanceOf` with one word is Inconsistent, a proof that does not stand BlockRefused.
         """
-        found: dict[tuple[Holder, AssetId], int] = {}
-        for asset in assets:
-            if asset.kind is AssetKind.NATIVE:
-                amounts = await self._ether(ref, holders)
-            else:
-                amounts = await token_balances(self._rpc, ref, asset, holders, self._in_flight)
-            found.update(((holder, asset.id), amount) for holder, amount in amounts.items())
-        return found
+        told = await self._balances.told(ref, wants)
+        if len(told.found) < len(wants):
+            await self._still_has(ref)
+        return told
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer for blocks, state and traces from height `oldest` on."""
@@ -162,6 +160,7 @@ class EthereumNode:
         if self._tokens:
             tokens = await asyncio.to_thread(_tokens)
             lacks += await tokens.unfit(self._rpc, self._tokens)
+            lacks += await tokens.unfit_slots(self._rpc, self._tokens, self._slots)
         return lacks
 
     async def _lacks_at(self, ref: BlockRef) -> list[Lack]:
@@ -181,13 +180,10 @@ class EthereumNode:
                 lacks.append(Lack(f"{what} of block {ref.height} ({answer.message})", "Use an archive node."))
         return lacks
 
-    async def _ether(self, ref: BlockRef, holders: Sequence[Holder]) -> dict[Holder, int]:
-        questions = [("eth_getBalance", ["0x" + holder.hex(), at_block(ref.hash)]) for holder in holders]
-        answers = await ask_many(self._rpc, questions, self._in_flight)
-        for answer in answers:
-            if isinstance(answer, RpcError):
-                raise NodeMissing(f"no balances at block {ref.height}: {answer}")
-        return {holder: number_of(answer) for holder, answer in zip(holders, answers, strict=True)}
+    async def _still_has(self, ref: BlockRef) -> None:
+        """Raise NodeMissing unless the block is on the node's active chain now."""
+        if await self.ref_at(ref.height) != ref:
+            raise NodeMissing(f"the node left block {ref.height} 0x{ref.hash.hex()} while it was asked for it")
 
 
 def _tokens() -> ModuleType:

@@ -80,6 +80,8 @@ def upgrade() -> None:
     op.execute("ALTER TABLE alert ADD COLUMN pending_id INTEGER REFERENCES pending_tx (id)")
     op.create_index("ix_alert_pending_id", "alert", ["pending_id"], sqlite_where=sa.text("pending_id IS NOT NULL"))
     add_vouching()
+    add_balance_check()
+    add_span_closing()
 
 
 def add_vouching() -> None:
@@ -211,3 +213,53 @@ def add_header_anchor() -> None:
         sa.Column("usual_bits", sa.BigInteger(), nullable=False),
     )
     op.create_index("ix_header_anchor_chain_id", "header_anchor", ["chain_id"])
+
+
+def add_balance_check() -> None:
+    op.create_table(
+        "balance_check",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("holder_id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("balance", Amount(), nullable=False),
+        sa.Column("before", Amount(), nullable=False),
+        sa.Column("observed", Amount(), nullable=False),
+        sa.Column("unobserved", Amount(), nullable=False),
+        sa.Column("nonce", sa.BigInteger(), nullable=True),
+        sa.Column("nonce_before", sa.BigInteger(), nullable=True),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("lane", sa.Integer(), nullable=False),
+        sa.Column("confirms", sa.String(), nullable=False),
+        sa.Column("later", sa.Boolean(), nullable=False),
+        sa.Column("proof", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_balance_check_asset_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_balance_check_block_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_balance_check_holder_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_balance_check")),
+    )
+    op.create_index("ix_balance_check_block_id", "balance_check", ["block_id"], unique=False)
+    columns = ["holder_id", "asset_id", "block_id"]
+    op.create_index("uq_balance_check_holder_id_asset_id_block_id", "balance_check", columns, unique=True)
+
+
+def add_span_closing() -> None:
+    op.create_table(
+        "span_closing",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("holder_id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("from_height", sa.BigInteger(), nullable=False),
+        sa.Column("to_height", sa.BigInteger(), nullable=False),
+        sa.Column("blocks", sa.Integer(), nullable=False),
+        sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_span_closing_asset_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_span_closing_block_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_span_closing_holder_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_span_closing")),
+    )
+    columns = ["holder_id", "asset_id", "block_id"]
+    op.create_index("uq_span_closing_holder_id_asset_id_block_id", "span_closing", columns, unique=True)
