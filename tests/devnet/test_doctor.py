@@ -41,6 +41,31 @@ async def test_fit_nodes_pass_every_check(shared_bitcoind: Bitcoind, shared_anvi
     assert text.endswith("all 6 checks passed")
 
 
+async def test_every_source_is_checked_as_the_first_node_is(shared_bitcoind: Bitcoind, shared_anvil: Anvil) -> None:
+    login = f"cookie_file='{shared_bitcoind.cookie_file}'"
+    sources = ", ".join(
+        f"{{name='{name}', rpc_url='http://127.0.0.1:{port}', {login}}}"
+        for name, port in (("second", shared_bitcoind.rpc_port), ("third", free_port()))
+    )
+    config = config_of(shared_bitcoind, shared_anvil, f"chain.bitcoin.source=[{sources}]")
+    findings = await check(config, {})
+    fine = {name: {one.fine for one in findings if one.chain == name} for name in {one.chain for one in findings}}
+    assert fine == {
+        "bitcoin": {True},
+        "bitcoin source second": {True},
+        "bitcoin source third": {False},
+        "ethereum": {True},
+    }
+
+
+async def test_a_source_of_another_chain_fails(shared_anvil: Anvil, bitcoind: Bitcoind, anvil_exe: Path) -> None:
+    with Anvil(anvil_exe, timestamp=1_700_000_000) as other:
+        source = f"chain.ethereum.source=[{{name='second', rpc_url='{other.rpc_url}'}}]"
+        findings = await check(config_of(bitcoind, shared_anvil, source), {})
+    [wrong] = [finding for finding in findings if not finding.fine]
+    assert (wrong.chain, wrong.what) == ("ethereum source second", "same chain as the first node")
+
+
 async def test_what_a_node_is_not_asked_for_is_not_said_to_be_there(
     shared_bitcoind: Bitcoind, shared_anvil: Anvil
 ) -> None:

@@ -1,5 +1,6 @@
 """The Bitcoin devnet: a regtest bitcoind whose coins need no keys, so that every block's content is chosen."""
 
+import copy
 import random
 import shutil
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from fixtures.bitcoind import Bitcoind
 from fixtures.ledger.bitcoin import BitcoinReader, satoshi
 from harness.devnet import HELD, ROLES, active
+from harness.relay import Lie
 
 ASSET = "bip122:0f9188f13cb7b2c71f2a335e3a4fc328/slip44:0"
 FEE_SAT = 1_000
@@ -246,6 +248,39 @@ class BitcoinNet:
     def look_again(self) -> None:
         """Take the coins from the node anew: its chain was changed by other means."""
         self._waiting, self._purse = [], None
+
+    def twin(self) -> "BitcoinNet":
+        kept = self.save()
+        twin = copy.copy(self)
+        twin.node = Bitcoind(self.node.executable, listen=True)
+        shutil.copytree(kept, twin.node.datadir / "regtest")
+        twin.node.start()
+        twin.reader = BitcoinReader(twin.node.batch)
+        twin._waiting, twin._purse = [], None
+        return twin
+
+    def take_over(self, other: "BitcoinNet") -> None:
+        """Its blocks are offered one by one; the longer chain wins, whatever this node rejected before."""
+        for branch in self.node.rpc("getchaintips"):
+            if branch["status"] == "invalid":
+                self.node.reconsider(branch["hash"])
+        for name in other.hashes(self.first, other.height()):
+            self.node.rpc("submitblock", other.node.rpc("getblock", name, 0))
+        assert self.hashes(self.height(), self.height()) == other.hashes(other.height(), other.height())
+        self._waiting, self._purse = [], None
+
+    def source(self, name: str, *, port: int | None = None) -> str:
+        url = f"http://127.0.0.1:{port or self.node.rpc_port}"
+        login = f'cookie_file = "{self.node.cookie_file}"'
+        return f'[[chain.{self.name}.source]]\nname = "{name}"\nrpc_url = "{url}"\n{login}\n'
+
+    def spoils(self, block: str) -> Lie:
+        """Cut the last byte off the block."""
+
+        def lie(path: str, _asked: bytes, told: bytes) -> bytes:
+            return told[:-1] if path == f"/rest/block/{block}.bin" else told
+
+        return lie
 
     def pause(self) -> None:
         self.node.pause()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fixtures.ledger.node import Reader
+from harness.relay import Lie
 
 ROLES = {"seized": "seized", "loot": "seized", "authority": "authority", "agency": "agency", "exchange": "exchange"}
 """The watched holders of every devnet and their roles; "rich" and "stranger" are nobody's."""
@@ -102,6 +103,22 @@ class Devnet(Protocol):
 
     def wipe(self) -> None:
         """Let the node lose everything: it begins anew at its genesis block."""
+        ...
+
+    def twin(self) -> "Devnet":
+        """A second node with a copy of this one's chain; from then on both go their own ways."""
+        ...
+
+    def take_over(self, other: "Devnet") -> None:
+        """Hear of the chain of a twin that went its own way, as of the better one."""
+        ...
+
+    def source(self, name: str, *, port: int | None = None) -> str:
+        """The `[[chain.NAME.source]]` table that names this node as a further one."""
+        ...
+
+    def spoils(self, block: str) -> Lie:
+        """A lie about the contents of a block (hash without 0x) that has a payment of a watched holder."""
         ...
 
     def pause(self) -> None:

@@ -1,5 +1,7 @@
 """The Ethereum devnet: an anvil that mines when told, with an honest token, a fake one and a forwarding contract."""
 
+import copy
+import json
 import random
 import shutil
 import time
@@ -15,6 +17,7 @@ from fixtures.contracts import artifact
 from fixtures.ledger.ethereum import EthereumReader
 from harness.bitcoin import toml
 from harness.devnet import HELD, ROLES, active
+from harness.relay import Lie
 
 CHAIN = "eip155:31337"
 ETHER = f"{CHAIN}/slip44:60"
@@ -35,7 +38,8 @@ class EthereumNet:
 
     def __init__(self, executable: Path) -> None:
         # A restarted anvil shows a new genesis block at times, unless its time is given.
-        self.node = Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True, timestamp=int(time.time()))
+        self._made = int(time.time())
+        self.node = self._anvil(executable)
         self.node.start()
         self.reader = EthereumReader(self.node.batch, CHAIN)
         names = ("rich", *ROLES, "stranger", "stranger2")
@@ -49,6 +53,9 @@ class EthereumNet:
         for holder in (*HELD, "rich"):
             self._call("rich", self.token, "mint(address,uint256)", self.accounts[holder], 10**12)
         self.mine(8)
+
+    def _anvil(self, executable: Path) -> Anvil:
+        return Anvil(executable, slots_in_an_epoch=SLOTS, order="fifo", no_mining=True, timestamp=self._made)
 
     def _deploy(self, name: str, types: Sequence[str] = (), values: Sequence[object] = ()) -> str:
         data = artifact(name)["bytecode"] + encode(list(types), list(values)).hex()
@@ -195,6 +202,39 @@ class EthereumNet:
     def wipe(self) -> None:
         self.node.rpc("anvil_reset")
         self._waiting = []
+
+    def twin(self) -> "EthereumNet":
+        kept = self.save()
+        twin = copy.copy(self)
+        twin.node = self._anvil(self.node.executable)
+        shutil.copy(kept, twin.node.state_file)
+        twin.node.start()
+        twin.reader = EthereumReader(twin.node.batch, CHAIN)
+        twin._waiting = []
+        return twin
+
+    def take_over(self, other: "EthereumNet") -> None:
+        self.restore(other.save())
+
+    def source(self, name: str, *, port: int | None = None) -> str:
+        url = f"http://127.0.0.1:{port or self.node.port}"
+        return f'[[chain.{self.name}.source]]\nname = "{name}"\nrpc_url = "{url}"\n'
+
+    def spoils(self, block: str) -> Lie:
+        """Change the nonce of every transaction of the block that the node describes."""
+
+        def lie(_path: str, _asked: bytes, told: bytes) -> bytes:
+            if block.encode() not in told:
+                return told
+            answers = json.loads(told)
+            for answer in answers if isinstance(answers, list) else [answers]:
+                result = answer.get("result")
+                for one in result["transactions"] if isinstance(result, dict) and "transactions" in result else ():
+                    if isinstance(one, dict) and one["blockHash"] == "0x" + block:
+                        one["nonce"] = hex(int(one["nonce"], 16) + 1)
+            return json.dumps(answers).encode()
+
+        return lie
 
     def pause(self) -> None:
         self.node.pause()

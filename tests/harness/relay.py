@@ -1,18 +1,23 @@
-"""A server in front of a node that passes everything on, takes its time, and counts what is asked at once."""
+"""A server in front of a node that passes everything on, takes its time, counts what is asked, and lies on cue."""
 
 import http.client
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 PASSED_ON = ("Authorization", "Content-Type")
 
 
-class Relay:
-    """Relays HTTP to a loopback port while the context lasts."""
+Lie = Callable[[str, bytes, bytes], bytes]
+"""Given the path, what was asked and what the node answered, what to say instead."""
 
-    def __init__(self, port: int, *, delay_s: float) -> None:
+
+class Relay:
+    """Relays HTTP to a loopback port while the context lasts; `lie` and `delay_s` may be set at any time."""
+
+    def __init__(self, port: int, *, delay_s: float = 0.0, lie: Lie | None = None) -> None:
         """delay_s: how long each answer is held back, as a distant node would."""
         relay = self
 
@@ -29,7 +34,7 @@ class Relay:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._node, self._delay_s = port, delay_s
+        self._node, self.delay_s, self.lie = port, delay_s, lie
         self._lock = threading.Lock()
         self._now = self.most_at_once = self.requests = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -48,7 +53,9 @@ class Relay:
             answer = node.getresponse()
             told = answer.read()
             node.close()
-            time.sleep(self._delay_s)
+            if self.lie is not None:
+                told = self.lie(asked.path, body, told)
+            time.sleep(self.delay_s)
         finally:
             with self._lock:
                 self._now -= 1

@@ -37,9 +37,15 @@ class Scene:
         self.configure()
         self._ever: dict[str, Counter[Fact]] = {net.name: Counter() for net in nets}
 
-    def configure(self, *, table: str | None = None, port: int | None = None, **settings: object) -> None:
-        """Write the configuration anew: with this chain table, or with settings other than the defaults."""
+    def configure(
+        self, *, table: str | None = None, port: int | None = None, sources: Sequence[str] = (), **settings: object
+    ) -> None:
+        """Write the configuration anew: with this chain table, or with settings other than the defaults.
+
+        sources: tables of further nodes.
+        """
         chains = [net.table(port=port, **settings) if table is None else table for net in self.nets]
+        chains += sources
         self.daemon = Tracerd(self._folder, chains, self.cases, self._daemon)
         self.stored = Stored(self.daemon.store)
 

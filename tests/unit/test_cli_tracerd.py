@@ -39,12 +39,18 @@ def test_help_tells_examples_and_exit_codes(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
-@pytest.mark.parametrize("command", [["run"], ["sync"], ["check"], ["case"], ["case", "import"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["run"], ["sync"], ["check"], ["case"], ["case", "import"]),
+        *(["settle"], ["settle", "refusal"], ["settle", "finality"]),
+    ],
+)
 def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> None:
     done = tracerd(tmp_path, *command, "-h")
     assert done.returncode == 0
     assert f"Usage: tracerd {' '.join(command)}" in done.stdout
-    assert command == ["case"] or "Exit codes:" in done.stdout
+    assert command in (["case"], ["settle"]) or "Exit codes:" in done.stdout
 
 
 def test_help_imports_neither_configuration_nor_nodes() -> None:
@@ -65,6 +71,32 @@ def test_a_wrong_usage_is_exit_code_2(tmp_path: Path, arguments: list[str]) -> N
     assert done.returncode == 2
     assert "Usage: tracerd" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+BY = ["--by", "A. Operator", "--reason", "repaired"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["refusal", "x", *BY], "Invalid value for 'NUMBER': 'x' is not a valid integer"),
+        (["refusal", "0", *BY], "Invalid value for 'NUMBER'"),
+        (["refusal", "1", "--reason", "repaired"], "Missing option '--by'"),
+        (["refusal", "1", "--by", "A. Operator"], "Missing option '--reason'"),
+        (["refusal", "1", "--by", " ", "--reason", "repaired"], "--by is empty or does not print"),
+        (["finality", "bitcoin", *BY], "Missing option '--to'"),
+        (["refusal", "1", *BY], "there is no store at"),
+        (["finality", "bitcoin", "--to", "00" * 32, *BY], "there is no store at"),
+    ],
+)
+def test_what_cannot_be_settled_is_exit_code_2_and_nothing_is_written(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "config.toml").write_text(BITCOIN)
+    done = tracerd(tmp_path, "settle", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
 @pytest.mark.parametrize("command", [["run"], ["sync"], ["check"], ["case", "import", "case.toml"]])

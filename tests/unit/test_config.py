@@ -495,3 +495,72 @@ def test_the_hash_is_the_same_in_another_process(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONHASHSEED": "7"},
     )
     assert json.loads(done.stdout) == here
+
+
+SECOND = '[[chain.bitcoin.source]]\nname = "second"\nrpc_url = "http://127.0.0.1:3/key"\n'
+PINS = 'pins = ["{}:0x{}"]\n'.format
+
+
+def test_a_chain_may_have_further_nodes_with_logins_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    head = BITCOIN + 'cookie_file = "cookie"\nzmq = "tcp://127.0.0.1:5"\nrest = "on"\n'
+    third = SECOND.replace("second", "third") + 'user = "u"\npassword_file = "secret"\n'
+    chain = load(tmp_path, head + SECOND + third).chain["bitcoin"]
+    assert isinstance(chain, BitcoinChain)
+    assert [source.name for source in chain.source] == ["second", "third"]
+    assert chain.agreeing == 3
+    second, other = (chain.at(source) for source in chain.source)
+    assert (second.rpc_url, second.cookie_file, second.zmq, second.rest) == ("http://127.0.0.1:3/key", None, (), "auto")
+    assert other.password is not None and other.password.get_secret_value() == "hunter2"
+    assert (other.id, other.name) == (chain.id, chain.name)
+    assert "hunter2" not in repr(chain) and "key" not in repr(chain.source)
+    assert load(tmp_path, BITCOIN + "agree = 1\n" + SECOND).chain["bitcoin"].agreeing == 1
+    assert load(tmp_path, BITCOIN).chain["bitcoin"].agreeing == 1
+
+
+def test_the_hash_covers_sources_and_pins_without_their_secrets(tmp_path: Path) -> None:
+    def hashed(text: str) -> str:
+        return config_hash(load(tmp_path, text)).hex()
+
+    base = hashed(BITCOIN + SECOND)
+    assert base != hashed(BITCOIN)
+    assert base != hashed(BITCOIN + "agree = 1\n" + SECOND)
+    assert base != hashed(BITCOIN + SECOND.replace("second", "third"))
+    assert base != hashed(BITCOIN + SECOND.replace(":3/", ":4/"))
+    assert base == hashed(BITCOIN + SECOND.replace("/key", "/other") + 'cookie_file = "c"\n')
+    assert hashed(ETHEREUM) != hashed(ETHEREUM + PINS(7, "ab" * 32))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BITCOIN + SECOND + SECOND, 'chain.bitcoin.source: the name "second" is used twice'),
+        (BITCOIN + SECOND.replace("second", "primary"), 'chain.bitcoin.source: the name "primary" is the node of'),
+        (BITCOIN + SECOND.replace("second", "a b"), "chain.bitcoin.source[1].name: expected a name"),
+        (BITCOIN + SECOND.replace("http", "ftp"), "chain.bitcoin.source[1].rpc_url: expected a URL"),
+        (BITCOIN + SECOND + "poll_s = 1\n", "chain.bitcoin.source[1].poll_s: unknown key"),
+        (BITCOIN + SECOND + 'user = "u"\n', "chain.bitcoin.source[1].password_file: missing"),
+        (BITCOIN + SECOND + 'password = "x"\n', "chain.bitcoin.source[1].password: a password may not stand"),
+        (BITCOIN + SECOND.replace("//", "//u:x@"), "chain.bitcoin.source[1].rpc_url: a password may not stand"),
+        (BITCOIN + SECOND + 'user = "u"\npassword_file = "nope"\n', "chain.bitcoin.source[1].password_file: cannot"),
+        (BITCOIN + "agree = 2\n", "chain.bitcoin.agree: expected a whole number from 1 to 1"),
+        (BITCOIN + "agree = 0\n" + SECOND, "chain.bitcoin.agree: expected a whole number >= 1, got 0"),
+        (BITCOIN + 'source = "x"\n', "chain.bitcoin.source: expected a list of tables"),
+        (ETHEREUM + PINS(7, "ab"), "chain.ethereum.pins: expected block hashes"),
+        (
+            ETHEREUM + f'pins = ["7:0x{"ab" * 32}", "7:0x{"cd" * 32}"]\n',
+            "chain.ethereum.pins: height 7 is pinned twice",
+        ),
+        (ETHEREUM + PINS("07", "ab" * 32), "chain.ethereum.pins: expected block hashes"),
+        (BITCOIN + PINS(7, "ab" * 32), "chain.bitcoin.pins: unknown key"),
+    ],
+)
+def test_what_is_wrong_with_a_source_or_a_pin_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    line = complaint(tmp_path, text)
+    assert line.startswith(said), line
+    assert "hunter2" not in line
+
+
+def test_a_password_of_a_source_may_not_stand_on_the_command_line(tmp_path: Path) -> None:
+    flag = "chain.bitcoin.source=[{name='b', rpc_url='http://127.0.0.1:3', user='u', password='hunter2'}]"
+    assert "may not stand on the command line" in complaint(tmp_path, BITCOIN, None, flag)
