@@ -14,7 +14,13 @@ from harness.devnet import Devnet
 from harness.ethereum import EthereumNet
 from harness.scene import Scene
 
+from tracer.command import exit_code
+from watchers.cli import group
+
 DEPTHS = [*range(1, 11), 25, 50, 100, 144, 200]
+LONGER = 1
+"""Blocks by which a chain is longer after a reorg."""
+
 WAIT_S = 120.0
 
 
@@ -38,7 +44,7 @@ class Ground:
 
     def reorg(self, depth: int) -> None:
         for net in self.nets:
-            net.reorg(depth, self.rng, quiet=True)
+            net.reorg(depth, self.rng, longer=LONGER, quiet=True)
 
     def last(self, blocks: int) -> dict[str, set[str]]:
         """Hashes of the last blocks of each chain."""
@@ -118,18 +124,33 @@ def test_follows_a_reorg_below_the_limit_that_came_while_it_was_down(ground: Gro
     assert scene.daemon.log.count("disconnected") == len(scene.nets), "all blocks leave at once"
 
 
+def go_on(scene: Scene, depth: int) -> None:
+    """Let an operator settle the halts in favour of the nodes; afterwards the store follows them, on record."""
+    told = scene.stored.rows("SELECT chain, their_hash, fork_height FROM v_finality_violation ORDER BY chain")
+    assert [(name, fork) for name, _, fork in told] == [(n.name, n.height() - LONGER - depth) for n in scene.nets]
+    for name, theirs, _ in told:
+        said = ["--to", theirs, "--by", "A. Operator", "--reason", "a second node agrees", "--yes"]
+        settle = ["-c", str(scene.daemon.config), "settle", "finality", name, *said]
+        assert exit_code(group, "tracerd", settle) == 0
+    assert scene.daemon.sync() == 0, scene.daemon.log
+    scene.check()
+    sql = "SELECT chain, actor FROM v_settlement ORDER BY chain"
+    assert scene.stored.rows(sql) == [(net.name, "A. Operator") for net in scene.nets]
+
+
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_halts_at_the_limit_and_changes_nothing_while_it_runs(ground: Ground, once: Scene, depth: int) -> None:
     limit(once, depth)
     ground.grow(depth)
     once.daemon.start()
     once.in_step(WAIT_S)
-    once.check()
-    before = once.stored.evidence()
+    before, left = once.stored.evidence(), ground.last(depth)
     ground.reorg(depth)
     assert once.daemon.wait(WAIT_S) == 3
     assert once.stored.evidence() == before
     assert halted(once) == ["bitcoin", "ethereum"]
+    go_on(once, depth)
+    assert orphaned(once) == left
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -137,8 +158,10 @@ def test_halts_past_the_limit_and_changes_nothing_after_it_was_down(ground: Grou
     limit(once, (depth + 1) // 2)
     ground.grow(depth)
     assert once.daemon.sync() == 0
-    before = once.stored.evidence()
+    before, left = once.stored.evidence(), ground.last(depth)
     ground.reorg(depth)
     assert once.daemon.sync() == 3
     assert once.stored.evidence() == before
     assert halted(once) == ["bitcoin", "ethereum"]
+    go_on(once, depth)
+    assert orphaned(once) == left
