@@ -216,9 +216,9 @@ class Lives:
     def observe(self, life: Life, what: Observation) -> list[Change]:
         """Take in what a mempool says of a transfer, which may be new here."""
         changes = self._follow(life, next_events(life.state, life.block, what))
-        if life.state in LOOSE:
+        if changes and life.state in LOOSE:
             self.open[life.txid] = life
-        elif life.state not in IN_CHAIN:
+        elif changes:
             self.open.pop(life.txid, None)
         return changes
 

@@ -48,10 +48,7 @@ def further(chain: ChainConfig) -> list[Node[Any, Any]]:
 
 def pool(chain: ChainConfig, scanner: Scanner[Any, Any]) -> Pool | None:
     """Make the mempool of a configured chain, None if it is not watched; `scanner`: of the chain's follower."""
-    if chain.mempool == "off":
-        return None
-    make = family(chain.family).pool
-    return None if make is None else make(chain, scanner)
+    return None if chain.mempool == "off" else family(chain.family).pool(chain, scanner)
 
 
 def parse_holder(chain: ChainConfig, text: str) -> Holder:

@@ -231,7 +231,7 @@ class Family(Generic[C]):
     settings: type[C]
     utxo: bool
     build: Callable[[C], tuple[Node[Any, Any], Scanner[Any, Any]]]
-    pool: Callable[[C, Any], Pool] | None
+    pool: Callable[[C, Any], Pool]
     parse_holder: Callable[[C, str], Holder]
     show_holder: Callable[[C, Holder], str]
     parse_script: Callable[[C, str], Holder] | None

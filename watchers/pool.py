@@ -21,15 +21,12 @@ class Look:
 class Gone:
     """A transaction that a mempool held, or a block that left the chain, and that is in neither now.
 
-    blocks: our blocks (row, hash) since it could still be mined. rivals: stored transactions (row of the block, id,
-    bytes) in them whose fee the same account paid.
+    blocks: our blocks (row, hash) since it could still be mined, lowest first.
     """
 
     txid: Hash
     raw: bytes
-    payer: Holder | None
     blocks: Sequence[tuple[int, Hash]]
-    rivals: Sequence[tuple[int, Hash, bytes]]
 
 
 class Pool(Protocol):
@@ -41,10 +38,11 @@ class Pool(Protocol):
     def forget(self) -> None:
         """Read everything anew at the next look: the interest has grown."""
 
-    async def look(self, tip: Callable[[], Hash | None]) -> Look | None:
+    async def look(self, tip: Callable[[], Hash | None], custody: Sequence[Holder]) -> Look | None:
         """Say what it holds of interest; None if that cannot be told now.
 
         tip: our newest block; coins of interest are complete only where that is the node's best one.
+        custody: the accounts that are asked for alone where the mempool is too large to be listed.
         """
 
     async def fates(self, best: Hash, gone: Sequence[Gone]) -> Mapping[Hash, Observation | None]:

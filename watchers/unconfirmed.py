@@ -15,7 +15,7 @@ from tracer.life import Dropped, Life, Observation, State
 from tracer.notices import Notice
 from tracer.pending import Kept, Observed, Sighting, observe_pool
 from tracer.store import liferows
-from tracer.types import Hash
+from tracer.types import Hash, Holder
 from watchers.follow import RETRY_S, Follower
 from watchers.pool import Gone, Pool
 
@@ -32,6 +32,7 @@ class PoolWatcher:
         self._follower, self._pool = follower, pool
         self._poll_s = follower.config.mempool_poll_s
         self._interest: object = None
+        self._custody: tuple[Holder, ...] = ()
         self._held: frozenset[Hash] = frozenset()
         self._held_at = -1
         self._failing = False
@@ -74,7 +75,10 @@ class PoolWatcher:
             if casework.interest_of is not self._interest:
                 self._interest = casework.interest_of  # the watches were loaded anew: there may be more of them
                 self._pool.forget()
-        look = await self._pool.look(lambda: None if follower.tip is None else follower.tip.hash)
+                with follower.store.connection.begin():
+                    accounts = () if follower.utxo else liferows.custody(follower.store.connection, follower.handle)
+                self._custody = tuple(accounts)
+        look = await self._pool.look(lambda: None if follower.tip is None else follower.tip.hash, self._custody)
         if look is None:
             return False
         async with follower.at_rest() as casework:
@@ -119,10 +123,8 @@ class PoolWatcher:
             since = liferows.known_height(store.connection, handle, life)
             if life.txid in self._held:
                 since = max(since, self._held_at)
-            raw, payer = liferows.bytes_of(store.connection, life)
-            blocks = liferows.blocks_above(store.connection, handle, since)
-            rivals = [] if payer is None else liferows.paid_by(store.connection, handle, payer, since)
-        return Gone(life.txid, raw, payer, blocks, rivals)
+            raw = liferows.bytes_of(store.connection, life)
+            return Gone(life.txid, raw, liferows.blocks_above(store.connection, handle, since))
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from tracer.store.blockrows import Rows
 from tracer.store.chains import ChainHandle
 from tracer.store.rows import insert_many
 from tracer.store.tables import AlertRow, observed
-from tracer.types import Hash, Holder, Kind
+from tracer.types import HELD_ROLES, Hash, Holder
 
 BY_POLICY = frozenset({State.CONFIRMED, State.FINAL})
 """States that a policy says; the others are observed."""
@@ -204,31 +204,20 @@ def blocks_above(connection: Connection, chain: ChainHandle, height: int) -> lis
     return [(int(block_id), Hash(bytes(block_hash))) for block_id, block_hash in rows]
 
 
-def bytes_of(connection: Connection, life: Life) -> tuple[bytes, Holder | None]:
-    """A transfer's bytes, and who pays its fee alone, where anybody does."""
-    table, moves, column, row = "pending_tx", "pending_move", "pending_id", life.pending_id
-    if row is None:
-        table, moves, column, row = "tx", "movement", "tx_id", life.tx_id
-    raw = connection.execute(text(f"SELECT raw FROM {table} WHERE id = :id"), {"id": row}).scalar_one()
-    block = f"block_id = (SELECT block_id FROM {table} WHERE id = :id) AND m." if table == "tx" else ""
-    payer = connection.execute(
-        text(
-            f"SELECT h.key FROM {moves} m JOIN holder h ON h.id = m.source_id"
-            f" WHERE m.{block}{column} = :id AND m.kind = :fee"
-        ),
-        {"id": row, "fee": int(Kind.FEE)},
-    ).scalar()
-    return bytes(raw), None if payer is None else Holder(bytes(payer))
+def bytes_of(connection: Connection, life: Life) -> bytes:
+    """A transfer's bytes, as a mempool or a block had them."""
+    table, row = ("tx", life.tx_id) if life.pending_id is None else ("pending_tx", life.pending_id)
+    return bytes(connection.execute(text(f"SELECT raw FROM {table} WHERE id = :id"), {"id": row}).scalar_one())
 
 
-def paid_by(connection: Connection, chain: ChainHandle, payer: Holder, height: int) -> list[tuple[int, Hash, bytes]]:
-    """Transactions in canonical blocks above a height whose fee an account paid: row of the block, id, bytes."""
+def custody(connection: Connection, chain: ChainHandle) -> list[Holder]:
+    """The seized, authority and agency holders of all cases on a chain."""
+    roles = ", ".join(f"'{role.value}'" for role in HELD_ROLES)
     rows = connection.execute(
         text(
-            "SELECT b.id, t.txid, t.raw FROM holder h JOIN movement m ON m.source_id = h.id AND m.kind = :fee"
-            " JOIN block b ON b.id = m.block_id AND b.canonical AND b.height > :h JOIN tx t ON t.id = m.tx_id"
-            " WHERE h.chain_id = :c AND h.key = :k ORDER BY b.height, t.position"
+            "SELECT DISTINCT h.key FROM watch w JOIN holder h ON h.id = w.holder_id"
+            f" WHERE h.chain_id = :c AND w.role IN ({roles}) ORDER BY h.key"
         ),
-        {"c": chain.id, "k": payer, "h": height, "fee": int(Kind.FEE)},
+        {"c": chain.id},
     )
-    return [(int(block_id), Hash(bytes(txid)), bytes(raw)) for block_id, txid, raw in rows]
+    return [Holder(bytes(key)) for (key,) in rows]

@@ -61,8 +61,11 @@ class BitcoinPool:
         """Read every transaction anew at the next look."""
         self._known.clear()
 
-    async def look(self, tip: Callable[[], Hash | None]) -> Look | None:
-        """Read what is new in the mempool; None while the node loads it, or if our tip is not its best block."""
+    async def look(self, tip: Callable[[], Hash | None], custody: Sequence[Holder]) -> Look | None:
+        """Read what is new in the mempool; None while the node loads it, or if our tip is not its best block.
+
+        custody: not needed, the whole mempool is read.
+        """
         best, info, ids, again = await self._batch(
             [("getbestblockhash", ()), ("getmempoolinfo", ()), ("getrawmempool", (False,)), ("getbestblockhash", ())]
         )

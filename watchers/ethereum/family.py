@@ -9,8 +9,10 @@ from pydantic import Field, field_validator, model_validator
 from tracer.proof.balances import Slot
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
-from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url
+from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url, place_of
 from watchers.node import Node, Scanner
+from watchers.pool import Pool
+from watchers.rpc import JsonRpc
 from watchers.strict import Table, Unfit, show
 
 _PLAIN = re.compile("0x[0-9a-f]{40}").fullmatch
@@ -166,6 +168,13 @@ class EthereumChain(ChainConfig):
         return self
 
 
+def _pool(chain: EthereumChain, scanner: Any) -> Pool:
+    from watchers.ethereum.mempool import EthereumPool
+
+    rpc = JsonRpc(chain.rpc_url, deadline_s=chain.deadline_s, max_in_flight=chain.in_flight)
+    return EthereumPool(rpc, scanner.interest, chain.in_flight, f"mempool of {place_of(chain.rpc_url)}")
+
+
 def _parse_holder(_: EthereumChain, text: str) -> Holder:
     if _PLAIN(text):  # long lists are in lower case, without a checksum to verify
         return Holder(bytes.fromhex(text[2:]))
@@ -197,7 +206,7 @@ FAMILY = Family(
     settings=EthereumChain,
     utxo=False,
     build=_build,
-    pool=None,
+    pool=_pool,
     parse_holder=_parse_holder,
     show_holder=lambda _, holder: address_of(holder),
     parse_script=None,

@@ -26,14 +26,14 @@ class EthereumScanner:
 
     def __init__(self, chain: ChainId, native: Asset, tokens: Iterable[Asset] = ()) -> None:
         self.headers = None
-        self._interest = Interest(chain, native.id, frozenset(token.id for token in tokens), set())
+        self.interest = Interest(chain, native.id, frozenset(token.id for token in tokens), set())
 
     def watch(self, holders: Iterable[Holder]) -> None:
         """Be interested in these accounts from now on; raises ValueError if one is not 20 bytes."""
         for holder in holders:
             if len(holder) != 20:
                 raise ValueError(f"{holder.hex()} is not an account of 20 bytes")
-            self._interest.watched.add(int.from_bytes(holder, "big"))
+            self.interest.watched.add(int.from_bytes(holder, "big"))
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Accounts have no coins to remember."""
@@ -49,7 +49,7 @@ class EthereumScanner:
 
         Raises Inconsistent if its parts do not belong together.
         """
-        header, watched = raw.header, self._interest.watched
+        header, watched = raw.header, self.interest.watched
         block, hashes = header["hash"], header["transactions"]
         try:
             if (header["transactionsRoot"] == EMPTY_TRIE) is bool(hashes):
@@ -77,7 +77,7 @@ class EthereumScanner:
             time = int(raw.header["timestamp"], 16)
             return BlockFacts(ref, time, None, (), skipped=unseen, checked=Checked.HEADER)
         try:
-            return whole_facts(self._interest, ref, raw, raw.proven)
+            return whole_facts(self.interest, ref, raw, raw.proven)
         except BadProof as error:
             raise refused(ref, error, raw.header, raw.proven.receipts) from error
         except OUT_OF_SHAPE as error:
