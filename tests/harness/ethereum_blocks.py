@@ -19,6 +19,7 @@ ETHER = AssetId(f"{CHAIN}/slip44:60")
 BASE_FEE, TIP, GAS = 7, 3, 21_000
 FEE = GAS * (BASE_FEE + TIP)
 ZERO = "0x" + "00" * 32
+BLOB_GAS = ("blobGasUsed", "excessBlobGas")
 
 
 def text(data: bytes) -> str:
@@ -143,7 +144,7 @@ def block_hash(block: Mapping[str, Any]) -> str:
     items = []
     for name, value in block.items():
         data = bytes.fromhex(value[2:]) if len(value) % 2 == 0 else b""
-        numbers = {"difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas"}
+        numbers = {"difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", *BLOB_GAS}
         items.append(number(int(value, 16)) if name in numbers else data)
     return text(keccak(encode(items)))
 

@@ -101,6 +101,13 @@ def prove_block(block: Json, receipts: Sequence[Json]) -> ProvenBlock:
     Checked: hash of the header; hashes and root of the transactions (EIP-2718); root of the receipts, their bloom
     filters and gas; root of the withdrawals (EIP-4895). Raises CannotVerify if anything is unknown here, else BadProof.
     """
+    try:
+        return _prove(block, receipts)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadProof(f"the block is out of shape: {error!r}") from error
+
+
+def _prove(block: Json, receipts: Sequence[Json]) -> ProvenBlock:
     encoded = prove_header(block)
     header = read_header(encoded)
     transactions = block["transactions"]
