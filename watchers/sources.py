@@ -219,8 +219,18 @@ class Sources:
             agreed, found = tip.height, None
         else:
             agreed, found = await self.fork(source, top)
+        if found is not None and await self._feed_shows(found.height, found.theirs):
+            return None  # both have left our block: the follower is about to
         self._note(source, agreed, found, marks.confirmed)
         return tip.height
+
+    async def _feed_shows(self, height: int, block: Hash) -> bool:
+        """Whether the feeding node has this block itself; a node that cannot be asked does not show it."""
+        try:
+            shown = await self.feed.node.ref_at(height)
+        except (Retryable, Alarm):
+            return False
+        return shown is not None and shown.hash == block
 
     async def fork(self, source: Source, top: int) -> tuple[int, Differs | None]:
         """Find the last height up to `top` where a source has our block, and where it first differs, if it does.

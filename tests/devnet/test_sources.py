@@ -124,13 +124,14 @@ def test_nodes_that_part_are_a_stored_event_and_nothing_above_the_fork_becomes_f
     net: Devnet, twin: Devnet, scene: Scene
 ) -> None:
     begin(scene, net, twin)
-    fork = net.height()
-    net.mine(net.final_depth + 3)
+    sql = "SELECT 1 FROM v_source WHERE source = 'second' AND vouched_height = ?"
+    scene.daemon.until(lambda: scene.stored.rows(sql, net.height()), "vouched", LONG_S)
+    fork = net.height() - 2  # it has vouched for the two blocks above
+    twin.shrink(2)
     twin.pay("rich", "stranger", 7)  # empty blocks of two anvils may be the same
     twin.mine(net.final_depth + 3)
-    scene.in_step(LONG_S)
     scene.daemon.until(lambda: disagreements(scene), "the disagreement is stored", LONG_S)
-    net.mine(1)
+    net.mine(net.final_depth + 4)
     scene.in_step(LONG_S)
     [(ours,), (theirs,)] = [one.hashes(fork + 1, fork + 1) for one in (net, twin)]
     assert disagreements(scene) == [("second", fork + 1, ours, theirs, 0)]
@@ -142,6 +143,21 @@ def test_nodes_that_part_are_a_stored_event_and_nothing_above_the_fork_becomes_f
     scene.daemon.until(lambda: final(scene, net) > fork, "final again", LONG_S)
     assert [severity for severity, _ in alerts(scene, "RECON-2")] == ["HIGH", "INFO"]
     scene.check()
+    scene.end()
+
+
+def test_nodes_that_reorganise_together_do_not_disagree(net: Devnet, scene: Scene, rng: random.Random) -> None:
+    scene.configure(sources=[net.source("second"), net.source("third")], agree=2)
+    scene.daemon.start()
+    scene.in_step(LONG_S)
+    for depth in (1, 3, net.final_depth - 1):
+        net.mine(net.final_depth)
+        scene.in_step(LONG_S)
+        net.reorg(depth, rng)
+        scene.in_step(LONG_S)
+        scene.check()
+    scene.daemon.until(lambda: final(scene, net) > net.height() - net.final_depth - 1, "final", LONG_S)
+    assert [row for row in alerts(scene, "RECON-2") if row[0] == "HIGH"] == []
     scene.end()
 
 

@@ -245,3 +245,12 @@ def test_a_disagreement_stays_with_its_end(store: Store, play: Play) -> None:
     [row] = rows(store, "SELECT source, height, our_hash, their_hash, seen_at, ended_at FROM v_disagreement")
     assert row == ("second", 10, A.ours.hex(), A.theirs.hex(), 20, 30)
     assert rows(store, "SELECT count(*) FROM v_vouch") == [(0,)]
+
+
+def test_a_source_that_is_no_longer_configured_disagrees_no_more(store: Store, play: Play) -> None:
+    source = register(play)["second"]
+    with store.connection.begin():
+        vouching.begin_disagreement(store.connection, source, A, 20)
+        vouching.register_sources(store.connection, play.handle, NODES[:1], (), 1, 40)
+    assert rows(store, "SELECT source, ended_at FROM v_disagreement") == [("second", 40)]
+    assert rows(store, "SELECT active FROM v_source WHERE source = 'second'") == [(0,)]

@@ -60,7 +60,7 @@ def register_sources(
 ) -> dict[str, int]:
     """Note the configured nodes (name, place) and pinned hashes, and how many must agree; returns row ids by name.
 
-    What was configured before stays, as not active.
+    What was configured before stays, as not active; its disagreements are over.
     """
     wanted = [(name, NODE, place) for name, place in nodes]
     wanted += [(pin_name(height, pinned), PIN, "") for height, pinned in pins]
@@ -73,6 +73,13 @@ def register_sources(
             ),
             {"c": chain.id, "name": name, "kind": kind, "place": place},
         )
+    connection.execute(
+        text(
+            "UPDATE source_disagreement SET ended_at = :now WHERE ended_at IS NULL AND source_id IN"
+            " (SELECT id FROM source WHERE chain_id = :c AND NOT active)"
+        ),
+        {"c": chain.id, "now": now},
+    )
     rows = connection.execute(text("SELECT name, id FROM source WHERE chain_id = :c"), {"c": chain.id})
     ids = {str(name): int(source_id) for name, source_id in rows}
     for height, pinned in pins:
