@@ -36,6 +36,7 @@ from watchers.headers import is_lighter, take_up
 from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
 from watchers.opening import anchor_before
+from watchers.proving import ProofsOwed
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
 from watchers.wake import Wake, listening
@@ -87,6 +88,7 @@ class Follower:
         self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
         self._checks = BalanceChecks(store, config.checkpoints, utxo)
+        self._proofs = ProofsOwed(store, lambda: self.handle, self._judge_anew, self.standing.tell)
         self._tip: BlockRef | None = None
         self._offered: BlockRef
         self._marks = NO_MARKS
@@ -210,7 +212,7 @@ class Follower:
                 outcome = self.halts.waiting() or Outcome("in step", f"at height {tip.height}")
                 if view.best.hash != tip.hash:
                     return None  # the node switched between our questions: ask again
-                if await self._check_tip(tip):
+                if await self._check_tip(tip) or await self._proofs.pay(self.node, self.scanner, tip):
                     return None
                 self.standing.note(view.best, outcome)
                 return outcome
@@ -352,6 +354,11 @@ class Follower:
             self.store.note(self.handle, judged, self._marks, tip, int(time.time()), told.header)
         self.standing.tell(judged.notices)
         return True
+
+    def _judge_anew(self, legs: Iterable[tuple[int, int]]) -> Judged:
+        """Take all state from the store again, inside the caller's transaction, and judge some legs by it."""
+        self._reload()
+        return self._casework.judge_again(self._marks, legs)
 
     def _commit(self, blocks: list[Prepared]) -> None:
         with self._reloading():

@@ -144,6 +144,9 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
     async def block(self, ref: BlockRef) -> RawGiven:
         """Fetch one block *by hash*."""
 
+    async def whole(self, ref: BlockRef) -> RawGiven:
+        """Fetch one block by hash and verify all of it, also where `block` takes the node's word for some."""
+
     def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawGiven], None]:
         """Stream active-chain blocks after `after` up to height `upto`, in order, prefetching a few requests ahead.
 

@@ -181,6 +181,7 @@ def light(*sent: Sent, **more: Any) -> RawBlock:
     for position, receipt in enumerate(receipts):
         for entry in receipt["logs"]:
             stays = {"blockHash": block["hash"], "transactionIndex": hex(position), "removed": False}
+            stays["transactionHash"] = block["transactions"][position]["hash"]
             logs.append({**entry, **stays})
     header = {**block, "transactions": [told["hash"] for told in block["transactions"]]}
     return RawBlock(header, logs, traces)

@@ -25,6 +25,8 @@ from harness.ethereum_blocks import (
     call,
     light,
     log,
+    made,
+    signed,
     text,
     whole,
     word,
@@ -40,8 +42,9 @@ from tracer.types import Asset, AssetId, AssetKind, BlockFacts, Checked, Holder,
 from watchers.ethereum.facts import BLOCK_REWARDS_FROM, GWEI
 from watchers.ethereum.header import EMPTY_TRIE
 from watchers.ethereum.logs import TRANSFER
-from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.scan import EthereumScanner
+from watchers.ethereum.told import told_block
 
 
 @pytest.fixture
@@ -324,6 +327,59 @@ def test_a_block_in_which_a_watched_account_has_a_part_is_wanted_whole(scanner: 
     assert not EthereumScanner(CHAIN, Asset(ETHER, "ETH", 18, AssetKind.NATIVE)).concerns(raw)
 
 
+def test_the_part_of_a_block_is_named_by_transaction_and_beside_them(scanner: EthereumScanner) -> None:
+    sent = (Sent(STRANGER, OTHER, 1), Sent(STRANGER, SEIZED, 1), Sent(OTHER, OTHER, 1, logs=[log(AGENCY, OTHER, 1)]))
+    assert scanner.concerns(light(*sent)) == Part((1, 2), loose=False)
+    assert scanner.concerns(light(*sent, rewards=[SEIZED])) == Part((1, 2), loose=True)
+
+
+def test_what_a_node_tells_of_a_transaction_is_reported_and_the_same_as_what_is_proven(
+    scanner: EthereumScanner,
+) -> None:
+    sent = (
+        Sent(OTHER, OTHER, 1, logs=[log(OTHER, OTHER, 4)]),
+        Sent(SEIZED, STRANGER, 5, inner=[call(STRANGER, AGENCY, 2)], logs=[log(SEIZED, OTHER, 7)]),
+        Sent(SEIZED, OTHER, 6, fails=True),
+    )
+    proven, raw = scanner.scan(whole(*sent)), told(scanner, *sent)
+    facts = scanner.scan(raw)
+    assert facts.checked is Checked.HEADER and facts.header == proven.header
+    assert [(tx.position, tx.txid, tx.raw, tx.proof) for tx in facts.transactions] == [
+        (tx.position, tx.txid, tx.raw, None) for tx in proven.transactions
+    ]
+    assert {move.lane for tx in facts.transactions for move in tx.movements} == {Lane.REPORTED}
+    for tx, other in zip(facts.transactions, proven.transactions, strict=True):
+        assert tx.movements == tuple(replace(move, lane=Lane.REPORTED) for move in other.movements)
+
+
+def told(scanner: EthereumScanner, *sent: Sent) -> RawBlock:
+    """A block as the scanner gets it when the node told of the transactions of interest."""
+    block, receipts, _ = made(*sent)
+    raw = light(*sent)
+    part = scanner.concerns(raw)
+    assert part is not None
+    index, known = 0, {}
+    for position, receipt in enumerate(receipts):
+        logs = [{**entry, "logIndex": hex(index + place)} for place, entry in enumerate(receipt["logs"])]
+        index += len(logs)
+        stays = {"transactionHash": block["transactions"][position]["hash"], "transactionIndex": hex(position)}
+        known[position] = {**receipt, **stays, "logs": logs, "gasUsed": hex(GAS), "blockHash": block["hash"]}
+    raws = {position: signed(sent[position], position)[0] for position in part.positions}
+    return replace(raw, told=told_block(raw.header, raws, known))
+
+
+def test_bytes_or_a_receipt_of_another_transaction_are_not_taken(scanner: EthereumScanner) -> None:
+    sent = (Sent(SEIZED, OTHER, 1), Sent(SEIZED, OTHER, 2))
+    raw = told(scanner, *sent)
+    assert raw.told is not None
+    raws = {position: one.raw for position, one in raw.told.signed.items()}
+    with pytest.raises(Inconsistent, match="another hash"):
+        told_block(raw.header, {0: raws[1]}, raw.told.receipts)
+    for wrong in ({"blockHash": "0x" + "b2" * 32}, {"transactionIndex": "0x1"}, {"transactionHash": "0x" + "b2" * 32}):
+        with pytest.raises(Inconsistent, match="receipt"):
+            told_block(raw.header, {0: raws[0]}, {0: {**raw.told.receipts[0], **wrong}})
+
+
 def test_a_block_that_concerns_nobody_is_noted_with_what_was_checked(scanner: EthereumScanner) -> None:
     raw = light(Sent(STRANGER, OTHER, 1, logs=[log(STRANGER, OTHER, 1)]))
     assert not scanner.concerns(raw)
@@ -339,6 +395,7 @@ def test_a_block_that_concerns_nobody_is_noted_with_what_was_checked(scanner: Et
         damaged(light(*SENT), "logs", 0, removed=True),
         damaged(light(*SENT), "logs", 0, blockHash="0x" + "b2" * 32),
         damaged(light(*SENT), "logs", 0, topics=[TRANSFER, "0x", "0x"]),
+        damaged(light(*SENT), "logs", 0, transactionIndex="0x0"),
         replace(light(*SENT), header={**light(*SENT).header, "transactions": []}),
         replace(light(*SENT), header={**light(*SENT).header, "transactionsRoot": EMPTY_TRIE}),
     ],

@@ -14,6 +14,7 @@ from tracer.proof.keccak import keccak
 from tracer.proof.receipt import Receipt, encode_receipt, read_receipt
 from tracer.proof.transaction import Signed, Transaction, encode_transaction, read_transaction, sender
 from tracer.proof.trie import EMPTY_ROOT, BadProof, IndexTrie, index_key, look_up
+from tracer.types import Lane
 
 Json = Mapping[str, Any]
 
@@ -35,6 +36,7 @@ class ProvenBlock:
     _transactions: IndexTrie
     _receipts: IndexTrie
     _senders: dict[int, bytes] = field(default_factory=dict)
+    lane: Lane = Lane.PROVEN
 
     def sender(self, position: int) -> bytes:
         """Who signed a transaction; raises BadProof if the signature is of nobody, or the node names another."""

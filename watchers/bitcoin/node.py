@@ -133,6 +133,10 @@ class BitcoinNode:
         self.rest = False  # it has the block: the node came back without REST, if it was used at all
         return RawBlock(ref, data)
 
+    async def whole(self, ref: BlockRef) -> RawBlock:
+        """Fetch one block by hash: each is verified whole."""
+        return await self.block(ref)
+
     async def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawBlock], None]:
         """Stream the blocks above `after` in order, with `in_flight` requests ahead of the reader."""
         ahead: deque[tuple[BlockRef, asyncio.Task[RawBlock]]] = deque()

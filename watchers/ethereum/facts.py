@@ -5,7 +5,7 @@ transaction have no root: they are as the tracer reports them, and refused where
 token's log is proven to have been written, but not that a balance moved: it stays REPORTED.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ from tracer.types import (
 from watchers.ethereum.frames import Frame, flows
 from watchers.ethereum.logs import TRANSFER, Misshapen, TokenTransfer, read
 from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.told import ToldBlock
 from watchers.ethereum.touching import names_watched, rewards, touched_by_frames
 
 GWEI = 10**9
@@ -50,6 +51,38 @@ class Interest:
     watched: set[int]
 
 
+Block = ProvenBlock | ToldBlock
+
+
+def told_facts(interest: Interest, ref: BlockRef, raw: RawBlock, told: ToldBlock) -> BlockFacts:
+    """Read what a node tells of the transactions of interest: REPORTED, until the block is read whole."""
+    skipped: list[str] = []
+    logs = [
+        (position, [(int(log["logIndex"], 16), log) for log in told.receipts[position]["logs"]])
+        for position in told.transactions
+    ]
+    tokens = _tokens(interest, logs, skipped)
+    found: list[TxFacts] = []
+    for position in sorted(told.transactions):
+        frames = [frame for frame in raw.traces if frame["transactionPosition"] == position] if raw.internal else []
+        if frames:
+            _agree(position, frames[0], told)
+        facts = _transaction(interest, told, position, frames, tokens.get(position, ()))
+        if facts is not None:
+            found.append(facts)
+    if not raw.internal:
+        skipped.append("internal transfers unobserved")
+    return BlockFacts(
+        ref=ref,
+        time=told.header.time,
+        header=told.encoded if found else None,
+        transactions=tuple(found),
+        new_assets=_new_assets(interest, tokens),
+        skipped=tuple(skipped),
+        checked=Checked.HEADER,
+    )
+
+
 def whole_facts(interest: Interest, ref: BlockRef, raw: RawBlock, proven: ProvenBlock) -> BlockFacts:
     """Read all that a block says; raises BadProof where the tracer contradicts what is proven, or Inconsistent."""
     hashes = [told["hash"] for told in proven.transactions]
@@ -65,7 +98,7 @@ def whole_facts(interest: Interest, ref: BlockRef, raw: RawBlock, proven: Proven
             if int.from_bytes(proven.sender(position), "big") in interest.watched
         )
     skipped: list[str] = []
-    tokens = _tokens(interest, proven, skipped)
+    tokens = _tokens(interest, _in_order(proven.receipts), skipped)
     found: list[TxFacts] = []
     for position in sorted(touched | tokens.keys()):
         frames = raw.traces[starts[position] : starts[position + 1]] if raw.internal else ()
@@ -87,7 +120,7 @@ def whole_facts(interest: Interest, ref: BlockRef, raw: RawBlock, proven: Proven
     )
 
 
-def _agree(position: int, frame: Frame, proven: ProvenBlock) -> None:
+def _agree(position: int, frame: Frame, proven: Block) -> None:
     """Hold a transaction's top frame against its signed bytes and its receipt; raises BadProof."""
     sent, action = proven.transactions[position], frame["action"]
     if not _same(action["from"], sent["from"]) or not _same(action["value"], sent["value"]):
@@ -104,24 +137,31 @@ def _same(one: str, other: str) -> bool:
     return one == other or int(one, 16) == int(other, 16)
 
 
-def _tokens(interest: Interest, proven: ProvenBlock, skipped: list[str]) -> dict[int, Sequence[TokenTransfer]]:
+def _in_order(receipts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, list[tuple[int, Mapping[str, Any]]]]]:
+    """The logs of each transaction with their places in the block."""
+    index = 0
+    for position, receipt in enumerate(receipts):
+        logs = receipt["logs"]
+        if logs:
+            yield position, list(enumerate(logs, index))
+            index += len(logs)
+
+
+def _tokens(
+    interest: Interest, logged: Iterable[tuple[int, list[tuple[int, Mapping[str, Any]]]]], skipped: list[str]
+) -> dict[int, Sequence[TokenTransfer]]:
     """Read the logs that name a watched account, and others of the same asset in the same transaction."""
     tokens: dict[int, Sequence[TokenTransfer]] = {}
-    index = 0
-    for position, receipt in enumerate(proven.receipts):
-        logs: list[tuple[int, Mapping[str, Any]]] = []
+    for position, numbered in logged:
+        logs = [(index, log) for index, log in numbered if log["topics"][:1] == [TRANSFER]]
         assets: set[AssetId] = set()
-        for log in receipt["logs"]:
-            topics = log["topics"]
-            if topics and topics[0] == TRANSFER:
-                logs.append((index, log))
-                if names_watched(log, interest.watched):
-                    found = read(interest.chain, log, index)
-                    if isinstance(found, Misshapen):
-                        skipped.append(found.reason)
-                    else:
-                        assets.add(found.asset)
-            index += 1
+        for index, log in logs:
+            if names_watched(log, interest.watched):
+                found = read(interest.chain, log, index)
+                if isinstance(found, Misshapen):
+                    skipped.append(found.reason)
+                else:
+                    assets.add(found.asset)
         if assets:
             known = [read(interest.chain, log, at) for at, log in logs]
             tokens[position] = [one for one in known if isinstance(one, TokenTransfer) and one.asset in assets]
@@ -130,7 +170,7 @@ def _tokens(interest: Interest, proven: ProvenBlock, skipped: list[str]) -> dict
 
 def _transaction(
     interest: Interest,
-    proven: ProvenBlock,
+    proven: Block,
     position: int,
     frames: Sequence[Frame],
     tokens: Sequence[TokenTransfer],
@@ -152,9 +192,7 @@ def _transaction(
     return TxFacts(position, Hash(keccak(raw)), raw, tuple(moved), proven.proof(position))
 
 
-def _ether(
-    interest: Interest, proven: ProvenBlock, position: int, payer: Holder, frames: Sequence[Frame]
-) -> list[Movement]:
+def _ether(interest: Interest, proven: Block, position: int, payer: Holder, frames: Sequence[Frame]) -> list[Movement]:
     """What moved by the transaction itself, as proven, then by its inner calls, as reported."""
     sent, status = proven.transactions[position], proven.receipts[position].get("status")
     inner = [
@@ -173,14 +211,14 @@ def _ether(
         return [move for move in inner if move.index]
     to = sent["to"]
     target = _holder(to) if to is not None else Holder(created(payer, int(sent["nonce"], 16)))
-    top = Movement(Kind.TRACE, 0, interest.native, value, payer, target, lane=Lane.PROVEN)
+    top = Movement(Kind.TRACE, 0, interest.native, value, payer, target, lane=proven.lane)
     return [top, *(move for move in inner if move.index)]
 
 
-def _fee(interest: Interest, proven: ProvenBlock, position: int, payer: Holder) -> Movement:
+def _fee(interest: Interest, proven: Block, position: int, payer: Holder) -> Movement:
     """What the sender paid for gas, and for blobs: their price hangs on the chain's fork table, so it is reported."""
     sent = read_transaction(proven.signed[position].raw)
-    amount, lane = proven.gas_used(position) * sent.price_paid(proven.header.base_fee), Lane.PROVEN
+    amount, lane = proven.gas_used(position) * sent.price_paid(proven.header.base_fee), proven.lane
     if sent.blobs:
         price = proven.receipts[position].get("blobGasPrice")
         if price is None:

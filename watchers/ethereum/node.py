@@ -20,7 +20,7 @@ from watchers.ethereum.ask import (
 from watchers.ethereum.balances import Balances
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.push import WebsocketPush
-from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.reading import TRACE_REMEDY, BlockReader, Verify
 from watchers.node import Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
@@ -49,7 +49,7 @@ class EthereumNode:
         in_flight: int = 4,
         traces: Literal["auto", "off"] = "auto",
         verify: Verify = "all",
-        concerns: Callable[[RawBlock], bool] = lambda _: True,
+        concerns: Callable[[RawBlock], Part | None] = lambda _: Part((), True),
         ws_url: str | None = None,
     ) -> None:
         self._rpc = JsonRpc(rpc_url, deadline_s=deadline_s, max_in_flight=in_flight)
@@ -112,8 +112,15 @@ class EthereumNode:
         return header_at(answer, height)
 
     async def block(self, ref: BlockRef) -> RawBlock:
-        """Fetch and prove a block by hash; raises NodeMissing if the node has left it, BlockRefused if it is false."""
+        """Fetch a block by hash, verified as the policy says.
+
+        Raises NodeMissing if the node has left it, BlockRefused if it is false.
+        """
         return await self._reader.block(ref)
+
+    async def whole(self, ref: BlockRef) -> RawBlock:
+        """Fetch a block by hash and prove all of it, whatever the policy; raises as `block` does."""
+        return await self._reader.whole(ref)
 
     def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawBlock], None]:
         """Stream active-chain blocks after `after` up to `upto`, in order, each verified as the policy says.

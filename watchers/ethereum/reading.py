@@ -8,7 +8,7 @@ empty list only for a block without transactions. Nothing leaves this module tha
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal
 
@@ -16,12 +16,13 @@ from tracer.errors import Inconsistent, NodeLacks, NodeMissing, NodeUnavailable,
 from tracer.proof.ethereum import ProvenBlock, prove_block, prove_header
 from tracer.proof.trie import BadProof
 from tracer.types import BlockRef, Checked
-from watchers.ethereum.ask import Question, by_number, end_all, hex_of, is_missing
+from watchers.ethereum.ask import Question, by_hash, by_number, end_all, hex_of, is_missing
 from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, from_call_tracer, from_transactions
 from watchers.ethereum.header import ref_of, refused
 from watchers.ethereum.logs import TRANSFER
-from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.rebuild import rebuilt
+from watchers.ethereum.told import told_block
 from watchers.rpc import JsonRpc, RpcError
 
 Json = dict[str, Any]
@@ -76,11 +77,11 @@ class BlockReader:
     """Reads blocks over one transport.
 
     tracing: None until it is known what the node offers. verify: "all" fetches and proves every block whole; "hits"
-    only those that `concerns` says yes to, of the others the header.
+    proves the header, and takes the node's word for the transactions that `concerns` names, until `whole` proves them.
     """
 
     def __init__(
-        self, rpc: JsonRpc, *, in_flight: int, verify: Verify, concerns: Callable[[RawBlock], bool], traces: bool
+        self, rpc: JsonRpc, *, in_flight: int, verify: Verify, concerns: Callable[[RawBlock], Part | None], traces: bool
     ) -> None:
         self._rpc = rpc
         self._in_flight = in_flight
@@ -112,6 +113,18 @@ class BlockReader:
                 raise NodeLacks("the node offers neither trace_block nor debug_traceBlockByHash", TRACE_REMEDY)
 
     async def block(self, ref: BlockRef) -> RawBlock:
+        """Fetch a block by hash, verified as the policy says; raises as `whole` does."""
+        if self._verify == "hits":
+            (header,) = await self._rpc.batch([by_hash(ref.hash)])
+            if isinstance(header, dict) and ref_of(header) == ref:
+                read = await self._read([header])
+                if read.error is not None:
+                    raise read.error
+                if read.blocks:
+                    return read.blocks[0]
+        return await self.whole(ref)
+
+    async def whole(self, ref: BlockRef) -> RawBlock:
         """Fetch and prove a block by hash; raises NodeMissing if the node has left it, BlockRefused if it is false."""
         for _ in range(_TRIES):
             (found,) = await self._fetch([_Wanted(ref, Checked.WHOLE)])
@@ -162,23 +175,46 @@ class BlockReader:
         questions = [ask for ref in refs for ask in (_transfers(ref), self.trace_question(ref))]
         answers = iter(await self._rpc.batch(questions))
         found: list[RawBlock | _Wanted] = []
+        parts: dict[int, tuple[int, ...]] = {}
         error = None
         for header, ref, logs, traced in zip(headers, refs, answers, answers, strict=True):
             try:
                 raw = self._light(ref, header, logs, traced)
                 if raw is None:
                     found.append(_Wanted(ref, Checked.HEADER))
-                elif self._concerns(raw):
+                    continue
+                part = self._concerns(raw)
+                if part is not None and part.loose:
                     found.append(_Wanted(ref, Checked.HEADER, None, raw.traces))
-                else:
-                    found.append(raw)
+                    continue
+                if part is not None:
+                    parts[len(found)] = part.positions
+                found.append(raw)
             except TracerError as caught:
                 error = caught
                 break
+        await self._tell(found, parts)
         read = await self._finish(found)
         if read.error is None and not read.ends:
             read.error = error
         return read
+
+    async def _tell(self, found: list[RawBlock | _Wanted], parts: dict[int, tuple[int, ...]]) -> None:
+        """Add the bytes and receipts of transactions of interest; a block that lacks one is wanted whole instead."""
+        blocks = {place: block for place in parts if isinstance(block := found[place], RawBlock)}
+        hashes = [(place, at, blocks[place].header["transactions"][at]) for place, ats in parts.items() for at in ats]
+        methods = ("eth_getRawTransactionByHash", "eth_getTransactionReceipt")
+        answers = iter(await self._rpc.batch([(method, [tx]) for _, _, tx in hashes for method in methods]))
+        raws: dict[int, dict[int, Any]] = {place: {} for place in parts}
+        receipts: dict[int, dict[int, Any]] = {place: {} for place in parts}
+        for (place, at, _), raw, receipt in zip(hashes, answers, answers, strict=True):
+            raws[place][at], receipts[place][at] = raw, receipt
+        for place, block in blocks.items():
+            try:
+                data = {at: bytes.fromhex(raw[2:]) for at, raw in raws[place].items()}
+                found[place] = replace(block, told=told_block(block.header, data, receipts[place]))
+            except (BadProof, Inconsistent, *OUT_OF_SHAPE):
+                found[place] = _Wanted(ref_of(block.header), Checked.WHOLE)
 
     async def _finish(self, parts: list[RawBlock | _Wanted]) -> _Read:
         """Fetch what is wanted whole, and put all in order up to the first block that cannot be had."""
@@ -193,7 +229,7 @@ class BlockReader:
             try:
                 if not isinstance(raw, RawBlock):
                     assert isinstance(part, _Wanted)
-                    raw = await self.block(part.ref)
+                    raw = await self.whole(part.ref)
             except NodeMissing:
                 done.ends = True
                 return done

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from tracer.errors import Inconsistent
 from tracer.proof.trie import BadProof
 from tracer.types import Asset, BlockFacts, ChainId, Checked, Holder, Outpoint
-from watchers.ethereum.facts import Interest, whole_facts
+from watchers.ethereum.facts import Interest, told_facts, whole_facts
 from watchers.ethereum.frames import OUT_OF_SHAPE
 from watchers.ethereum.header import EMPTY_TRIE, ref_of, refused
-from watchers.ethereum.raw import RawBlock
+from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.touching import rewards, touched_by_frames, touched_by_logs
 from watchers.node import Coin
 
@@ -44,8 +44,8 @@ class EthereumScanner:
     def forget_all(self) -> None:
         """Accounts have no coins to forget."""
 
-    def concerns(self, raw: RawBlock) -> bool:
-        """Whether a block must be fetched whole: by what its node tells, a watched account has a part in it.
+    def concerns(self, raw: RawBlock) -> Part | None:
+        """What part watched accounts have in a block, by what its node tells; None if they have none.
 
         Raises Inconsistent if its parts do not belong together.
         """
@@ -55,31 +55,33 @@ class EthereumScanner:
             if (header["transactionsRoot"] == EMPTY_TRIE) is bool(hashes):
                 raise Inconsistent(f"block {block}: the transactions root and the list of transactions disagree")
             _, touched = touched_by_frames(block, hashes, raw.traces, watched)
-            named = touched_by_logs(block, raw.logs, watched)
-            return bool(
-                touched
-                or named
-                or (int(header["miner"], 16) in watched and int(header["gasUsed"], 16))
+            touched |= touched_by_logs(block, hashes, raw.logs, watched)
+            loose = bool(
+                (int(header["miner"], 16) in watched and int(header["gasUsed"], 16))
                 or any(int(paid["address"], 16) in watched for paid in header.get("withdrawals") or ())
                 or rewards(block, raw.traces, watched)
             )
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {block}: the node's answer is out of shape: {error!r}") from error
+        return Part(tuple(sorted(touched)), loose) if touched or loose else None
 
     def scan(self, raw: RawBlock) -> BlockFacts:
         """Find what a block says; raises Inconsistent or BlockRefused if its parts do not belong together.
 
-        A block that is not proven was found to concern nobody (`concerns`).
+        A block that is neither proven nor told of was found to concern nobody (`concerns`).
         """
         ref = ref_of(raw.header)
-        if raw.proven is None:
+        if raw.proven is None and raw.told is None:
             unseen = ("internal transfers unobserved",) if raw.header["transactions"] and not raw.internal else ()
             time = int(raw.header["timestamp"], 16)
             return BlockFacts(ref, time, None, (), skipped=unseen, checked=Checked.HEADER)
         try:
-            return whole_facts(self.interest, ref, raw, raw.proven)
+            if raw.proven is not None:
+                return whole_facts(self.interest, ref, raw, raw.proven)
+            assert raw.told is not None
+            return told_facts(self.interest, ref, raw, raw.told)
         except BadProof as error:
-            raise refused(ref, error, raw.header, raw.proven.receipts) from error
+            raise refused(ref, error, raw.header, raw.proven.receipts if raw.proven else ()) from error
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's answer is out of shape: {error!r}") from error
 

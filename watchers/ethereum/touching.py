@@ -76,12 +76,15 @@ def names_watched(log: Log, watched: Collection[int]) -> bool:
     return any(word in watched for word in words(log))
 
 
-def touched_by_logs(block: str, logs: Sequence[Log], watched: Collection[int]) -> bool:
-    """Whether a Transfer log names a watched account; raises Inconsistent for logs of another block."""
-    touched = False
+def touched_by_logs(block: str, hashes: Sequence[str], logs: Sequence[Log], watched: Collection[int]) -> set[int]:
+    """The transactions whose Transfer logs name a watched account; raises Inconsistent for logs out of place."""
+    touched: set[int] = set()
     for log in logs:
         if log["blockHash"] != block or log.get("removed"):
             raise Inconsistent(f"block {block}: a log that is removed, or of block {log['blockHash']}")
-        if log["topics"][:1] == [TRANSFER] and not touched:
-            touched = names_watched(log, watched)
+        if log["topics"][:1] == [TRANSFER] and names_watched(log, watched):
+            position = int(log["transactionIndex"], 16)
+            if log["transactionHash"] != hashes[position]:
+                raise Inconsistent(f"block {block}: a log of {log['transactionHash']} is out of place")
+            touched.add(position)
     return touched
