@@ -30,7 +30,7 @@ from tracer.life import Lives
 from tracer.matching import LegState
 from tracer.notices import Notice, about_decoys, about_postings, shared_credit
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
-from tracer.prepared import Ids, Judged, KeptTx, Prepared
+from tracer.prepared import Ids, Judged, KeptTx, Prepared, as_stored
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
 from tracer.sharing import share_out
 from tracer.taint.following import Trace, advance, seed_coin
@@ -43,7 +43,6 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
-    Lane,
     Movement,
     Outpoint,
     Role,
@@ -100,7 +99,7 @@ class Casework:
 
     def open_roles(self, holder: Holder) -> list[Role]:
         """The roles of a holder in the cases whose books are open."""
-        return [i.role for i in self.interest_of(holder) if self.books[i.case_id].opened]
+        return [i.role for i in self.interest_of(holder) if (b := self.books.get(i.case_id)) is not None and b.opened]
 
     def connect(
         self,
@@ -114,22 +113,20 @@ class Casework:
         balances: for the cases that open here on account chains, what their holders held after this block.
         answers: balances after it that were asked, to be held against what was observed.
         """
-        facts = evident(facts, self.followed)
-        begun, here = {holder for _, holder, _ in balances}, self.values.observe(facts)
-        checks = self.values.check(facts.ref.height, answers, here, self.open_roles, begun)
-        facts = held_to_balances(facts, checks, self.followed)
-        done = Prepared(self.ids.of_block(), facts, marks, checks=checks)
-        touched, served = self._advance(facts, balances, done)
+        done, touched, served = self._advance(facts, marks, balances, answers)
         judged = self._judge(facts.time, marks, touched, served)
         done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
         done.changes = self.lives.connected(done.block_id, facts.ref.height, done.transfers, marks)
         return done
 
-    def pass_over(self, facts: BlockFacts, balances: Mapping[tuple[int, Holder, AssetId], int]) -> Prepared:
+    def pass_over(
+        self,
+        facts: BlockFacts,
+        balances: Mapping[tuple[int, Holder, AssetId], int],
+        answers: Mapping[Key, Balance] = MappingProxyType({}),
+    ) -> Prepared:
         """Advance over a block of the past: what is judged is judged at the end, by `judge_all`."""
-        done = Prepared(self.ids.of_block(), facts, NO_MARKS)
-        self._advance(facts, balances, done)
-        return done
+        return self._advance(facts, NO_MARKS, balances, answers)[0]
 
     def judge_all(self, time: int, marks: Marks) -> Judged:
         """Judge every leg and every ledger as they stand at the tip, whose clock is `time`."""
@@ -138,9 +135,18 @@ class Casework:
         return self._judge(time, marks, ledgers, legs)
 
     def _advance(
-        self, facts: BlockFacts, balances: Mapping[tuple[int, Holder, AssetId], int], done: Prepared
-    ) -> tuple[dict[tuple[int, AssetId], None], dict[tuple[int, int], None]]:
-        """Book what a block holds; returns the ledgers (case, asset) it touched and the legs (case, leg) it served."""
+        self,
+        facts: BlockFacts,
+        marks: Marks,
+        balances: Mapping[tuple[int, Holder, AssetId], int],
+        answers: Mapping[Key, Balance],
+    ) -> tuple[Prepared, dict[tuple[int, AssetId], None], dict[tuple[int, int], None]]:
+        """Book what a block holds; returns also the ledgers (case, asset) touched, and the legs (case, leg) served."""
+        facts = evident(facts, self.followed)
+        begun, here = {holder for _, holder, _ in balances}, self.values.observe(facts)
+        checks = self.values.check(facts.ref.height, answers, here, self.open_roles, begun)
+        facts = held_to_balances(facts, checks, self.followed)
+        done = Prepared(self.ids.of_block(), facts, marks, checks=checks)
         doubted = frozenset((check.holder, check.asset) for check in done.checks if check.unobserved)
         moment = Moment(done.block_id, facts.ref.height, facts.time, doubted)
         touched, done.notices = note_checks(done.checks, self.books, self.interest_of, self.assets, self.show)
@@ -157,7 +163,7 @@ class Casework:
             done.ledger[case_id, asset_id] = replace(self.books[case_id].total(asset_id))
         for case_id, holder, asset_id in done.held:
             done.held[case_id, holder, asset_id] = self.books[case_id].held.get((holder, asset_id), 0)
-        return touched, served
+        return done, touched, served
 
     def check_again(self, height: int, marks: Marks, answers: Mapping[Key, Balance]) -> Judged:
         """Hold balances after the tip against what was observed, without a new block."""
@@ -427,22 +433,3 @@ class Casework:
         if judgement.verdict is Verdict.CONTRADICTED:
             rule = "LEG-6" if judgement.reason.startswith("late") else "LEG-5"
             judged.notices.append(Notice(rule, "HIGH", f"leg {plan.ref}: {judgement.reason}", book.case_id, plan.id))
-
-
-def as_stored(moves: Sequence[Movement], coins: Mapping[Outpoint, Tracked], before: Sequence[KeptTx]) -> list[Movement]:
-    """Call what an input was worth PROVEN only where the transaction that made its coin is stored with its proof.
-
-    before: the transactions of the same block that are stored. A fee is as strong as the weakest input.
-    """
-    made = {bytes(tx.txid[::-1]) for tx in before if tx.proof is not None} if before else frozenset[bytes]()
-    settled, weakest = [], Lane.PROVEN
-    for move in moves:
-        lane = move.lane
-        if move.spends is not None:
-            coin = coins.get(move.spends)
-            known = coin.lane if coin is not None else Lane.PROVEN if move.spends[:32] in made else Lane.REPORTED
-            weakest = max(weakest, lane := max(lane, known))
-        elif move.kind is Kind.FEE:
-            lane = max(lane, weakest)
-        settled.append(move if lane is move.lane else replace(move, lane=lane))
-    return settled

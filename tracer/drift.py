@@ -21,7 +21,7 @@ def note_checks(
     touched: dict[tuple[int, AssetId], None] = {}
     notices: list[Notice] = []
     for check in (check for check in checks if check.unobserved):
-        interests = [i for i in interest_of(check.holder) if books[i.case_id].opened]
+        interests = [i for i in interest_of(check.holder) if i.case_id in books and books[i.case_id].opened]
         notices += about_check(check, interests, assets, show)
         for case_id in (i.case_id for i in interests if i.role in HELD_ROLES):
             drift = books[case_id].drift

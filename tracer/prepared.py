@@ -1,7 +1,7 @@
 """What one block becomes before it is written: numbered rows, postings, judgements, and changes of interest. Pure."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tracer.book import Numbered
 from tracer.chain import Marks
@@ -11,7 +11,7 @@ from tracer.life import Change
 from tracer.notices import Notice
 from tracer.opening import Tracked
 from tracer.taint.following import Edge, TracedRow
-from tracer.types import AssetId, BlockFacts, Hash, Holder, Movement, Outpoint
+from tracer.types import AssetId, BlockFacts, Hash, Holder, Kind, Lane, Movement, Outpoint
 from tracer.value import Check
 
 
@@ -80,3 +80,22 @@ class Ids:
     def of_movement(self, position: int | None, move: Movement) -> int:
         """The number of a movement of that block; position: of its transaction, None where none carries it."""
         return next(self.movement)
+
+
+def as_stored(moves: Sequence[Movement], coins: Mapping[Outpoint, Tracked], before: Sequence[KeptTx]) -> list[Movement]:
+    """Call what an input was worth PROVEN only where the transaction that made its coin is stored with its proof.
+
+    before: the transactions of the same block that are stored. A fee is as strong as the weakest input.
+    """
+    made = {bytes(tx.txid[::-1]) for tx in before if tx.proof is not None} if before else frozenset[bytes]()
+    settled, weakest = [], Lane.PROVEN
+    for move in moves:
+        lane = move.lane
+        if move.spends is not None:
+            coin = coins.get(move.spends)
+            known = coin.lane if coin is not None else Lane.PROVEN if move.spends[:32] in made else Lane.REPORTED
+            weakest = max(weakest, lane := max(lane, known))
+        elif move.kind is Kind.FEE:
+            lane = max(lane, weakest)
+        settled.append(move if lane is move.lane else replace(move, lane=lane))
+    return settled

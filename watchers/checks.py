@@ -34,13 +34,15 @@ class BalanceChecks:
     """Asks a chain's node for the balances that its cases rest on.
 
     every: blocks between checkpoints, 0: none. owed: a full checkpoint is owed for what was last checked below this
-    height; it is paid when following is in step, in parts.
+    height; it is paid when following is in step, in parts. counting: which rows of `watch w` count, in SQL; those that
+    are published if it is empty.
     """
 
     store: Store
     every: int
     utxo: bool
     owed: int = -1
+    counting: str = ""
 
     async def at_block(
         self,
@@ -109,7 +111,7 @@ class BalanceChecks:
 
     def _held(self, chain: ChainHandle, cases: Iterable[int]) -> list[Holder]:
         with self.store.connection.begin():
-            return [holder for case in cases for holder in load.held_holders(self.store, chain, case)]
+            return [holder for case in cases for holder in load.held_holders(self.store, chain, case, self.counting)]
 
 
 def counts(asset: Asset) -> bool:

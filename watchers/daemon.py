@@ -62,6 +62,7 @@ def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
         utxo=families.family(chain.family).utxo,
         show=lambda holder: families.show_holder(chain, holder),
         tell=alerts.tell,
+        new_scanner=lambda: families.build(chain)[1],
     )
 
 

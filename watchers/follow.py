@@ -28,6 +28,7 @@ from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import BlockFacts, BlockRef, Hash, Holder
 from watchers import arrival
+from watchers.backfill import Backfill, Turn
 from watchers.checks import BalanceChecks
 from watchers.family import ChainConfig
 from watchers.fork import fork_point, stored_run
@@ -70,8 +71,9 @@ class Follower:
         utxo: bool,
         show: Callable[[Holder], str | None],
         tell: Callable[[str, Notice], None],
+        new_scanner: Callable[[], Scanner[Any, Any]],
     ) -> None:
-        """nodes: the one of the chain's own table, then one for each of its sources."""
+        """nodes: the one of the chain's own table, then one for each of its sources. new_scanner: for late watches."""
         self.config, self.scanner, self.store = config, scanner, store
         self.utxo = utxo
         self._show = show
@@ -93,7 +95,7 @@ class Follower:
         self._offered: BlockRef
         self._marks = NO_MARKS
         self._orphaned: set[Hash] = set()
-        self._skipped: set[str] = set()
+        self._new_scanner = new_scanner
 
     @property
     def tip(self) -> BlockRef | None:
@@ -187,7 +189,11 @@ class Follower:
             self._move_marks(view)
         if self.sources.refused is not None:
             raise self.sources.refused
-        return outcome
+        if outcome is None or outcome.state != "in step":
+            return outcome
+        done = await self._backfill.turn(self._tip, self._marks, self._casework.clock, lambda: self._give_way > 0)
+        self._stale = self._stale or done is Turn.PUBLISHED
+        return outcome if done is Turn.IDLE else None
 
     async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:
         step = next_step(tip, self._seen(view, tip), self._marks.final)
@@ -274,6 +280,8 @@ class Follower:
             self.scanner.watch(load.watched_holders(self.store, self.handle))
         if self._tip is not None:
             await take_up(self.scanner.headers, self.node, self.store, self.handle, self._tip)
+        parts = (self.config, self.node, self._new_scanner, self.store, self.handle, self.standing)
+        self._backfill = Backfill(*parts, utxo=self.utxo)
         self._stale = False
         self._checks.owed = -1 if self._tip is None else self._tip.height
 
@@ -326,7 +334,7 @@ class Follower:
         """Let the casework advance over a block; the state in memory runs ahead of the store."""
         ref = facts.ref
         asked = await self._checks.at_block(self.node, self._casework, self.handle, ref, facts, live)
-        self._note_skipped(asked.facts.skipped, ref)
+        self.standing.skip(asked.facts.skipped, ref)
         self._marks = self._advanced(ref.height, view)
         prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
@@ -334,21 +342,12 @@ class Follower:
         self._tip = ref
         return prepared
 
-    def _note_skipped(self, reasons: Iterable[str], ref: BlockRef) -> None:
-        """Store and tell, once per reason, what could not be read: it is not shown, and nobody may think it was."""
-        for reason in reasons:
-            if reason in self._skipped:
-                continue
-            if self.store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
-                self.standing.tell([Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")])
-            self._skipped.add(reason)
-
     async def _check_tip(self, tip: BlockRef) -> bool:
         """Hold balances after the tip against what was observed; returns whether a part of the checkpoint was due."""
         told = await self._checks.at_tip(self.node, self._casework, self.handle, tip)
         if told is None:
             return False
-        self._note_skipped(told.skipped, tip)
+        self.standing.skip(told.skipped, tip)
         judged = self._casework.check_again(tip.height, self._marks, told.found)
         with self._reloading():
             self.store.note(self.handle, judged, self._marks, tip, int(time.time()), told.header)
@@ -377,8 +376,9 @@ class Follower:
             self._reload()
             judged = self._casework.judge_again(marks, [*served, *self._casework.voided()])
             for (case_id, leg_id), blocks in served.items():
-                ref = self._casework.books[case_id].by_id[leg_id].plan.ref
-                for block in blocks:
+                book = self._casework.books.get(case_id)  # None while its past is being read
+                ref = "" if book is None else book.by_id[leg_id].plan.ref
+                for block in blocks if book is not None else ():
                     message = f"leg {ref}: its transaction left the chain with block {block.hex()}"
                     judged.notices.append(Notice("REORG-1", "HIGH", message, case_id, leg_id))
             return judged
@@ -412,6 +412,7 @@ class Follower:
         with self._reloading():
             judged = self.store.reconnect(self.handle, refs, marks, rejudge, int(time.time()))
         self._orphaned.difference_update(ref.hash for ref in refs)
+        self._stale = self._backfill.pending  # a case may count no more until these blocks are read for it
         last = refs[-1]
         log.info(
             "chain=%s reconnected blocks=%d height=%d hash=%s",

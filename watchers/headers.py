@@ -1,5 +1,6 @@
 """How a follower comes by verified headers: from the store, or once from the node; and which branch has more work."""
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -42,6 +43,36 @@ async def take_up(
         chain.origin.replace(" ", "-"),
         context.hash.hex(),
     )
+
+
+async def stand_at(
+    chain: HeaderChain | None, node: Node[Any, Any], store: Store, handle: ChainHandle, block: BlockRef
+) -> None:
+    """See that a chain of headers reaches to a block of ours, also to one below the first that was followed.
+
+    From the stored headers where they begin below it; else from the node, from the genesis block on: a block below a
+    checkpoint is not what the checkpoint vouches for. Raises as `take_up` does.
+    """
+    if chain is None or chain.at(block.hash) is not None:
+        return
+    with store.connection.begin():
+        anchor = load_anchor(store.connection, handle.id)
+        if anchor is not None and anchor[0].height <= block.height:
+            chain.begin(anchor[0])
+            for header in stored_headers(store.connection, handle.id, anchor[0].height):
+                with contextlib.suppress(KeyError):  # of a branch that is not stored down to the anchor
+                    chain.extend(header)
+                if hash_of(header) == block.hash:
+                    break
+    if chain.at(block.hash) is not None:
+        return
+    context = first_context(chain.rules)
+    chain.begin(context)
+    async with aclosing(node.headers(BlockRef(0, context.hash, NOTHING), block.height)) as headers:
+        async for header in headers:
+            context = _extend(chain, header, context.height + 1)
+    if context.hash != block.hash:
+        raise NodeMissing(f"{handle.caip2}: the node's headers do not lead to block {block.hash.hex()}")
 
 
 def _from_store(chain: HeaderChain, store: Store, handle: ChainHandle) -> None:

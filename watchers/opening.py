@@ -27,13 +27,22 @@ async def anchor_before(node: Node[Any, Any], first: int, genesis: Hash, config:
 
 
 async def opening_balances(
-    node: Node[Any, Any], store: Store, chain: ChainHandle, config: ChainConfig, casework: Casework, ref: BlockRef
+    node: Node[Any, Any],
+    store: Store,
+    chain: ChainHandle,
+    config: ChainConfig,
+    casework: Casework,
+    ref: BlockRef,
+    where: str = "",
 ) -> Mapping[tuple[int, Holder, AssetId], int]:
-    """On account chains, ask what the holders of cases whose seizure height this is hold after the block."""
+    """On account chains, ask what the holders of cases whose seizure height this is hold after the block.
+
+    where: which rows of `watch w` count, in SQL; those that are published if it is empty.
+    """
     found: dict[tuple[int, Holder, AssetId], int] = {}
     for case_id in casework.opening_at(ref.height) if not casework.utxo else ():
         with store.connection.begin():
-            holders = load.held_holders(store, chain, case_id)
+            holders = load.held_holders(store, chain, case_id, where)
         assets = [a for a in config.assets if a.kind in (AssetKind.NATIVE, AssetKind.LISTED)]
         wants = [Want(holder, asset.id) for holder in holders for asset in assets]
         told = await node.balances(ref, wants)

@@ -39,6 +39,7 @@ class Standing:
         self._status_at = 0.0
         self._behind_since: float | None = None
         self._behind_told = False
+        self._skipped: set[str] = set()
 
     def note(self, best: BlockRef | None, outcome: Outcome) -> None:
         """Tell the store what was seen of the node, when that changes and every few seconds."""
@@ -71,6 +72,15 @@ class Standing:
         """Store an alert that belongs to no block, and tell it."""
         self._store.alert(self.handle, notice, int(time.time()))
         self._tell(self._config.name, notice)
+
+    def skip(self, reasons: Iterable[str], ref: BlockRef) -> None:
+        """Store and tell, once per reason, what could not be read: it is not shown, and nobody may think it was."""
+        for reason in reasons:
+            if reason in self._skipped:
+                continue
+            if self._store.note_unobserved(self.handle, ref.height, reason, int(time.time())):
+                self.tell([Notice("DATA-1", "WARN", f"from height {ref.height}: {reason}")])
+            self._skipped.add(reason)
 
     def tell(self, notices: Iterable[Notice]) -> None:
         """Tell alerts that are stored."""

@@ -326,9 +326,12 @@ def test_imports_a_case_while_it_follows(scene: Scene, net: Devnet, rng: random.
     net.mine(2)
     scene.in_step()
     scene.check()
-    early = case_file([net], [net.height()], [net.height()], ref="third")
-    refused = scene.daemon.call("case", "import", str(scene.daemon.write_case("early.toml", early)))
-    assert refused.returncode == 2 and "already followed" in refused.stderr
+    early = case_file([net], [scene.births[net.name]], [scene.seizures[net.name][0]], ref="third")
+    answer = scene.daemon.call("case", "import", str(scene.daemon.write_case("early.toml", early)))
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "imported"), answer.stderr
+    published = "SELECT state FROM v_backfill WHERE case_ref = 'third'"
+    scene.daemon.until(lambda: scene.stored.rows(published) == [("published",)], "published", 60.0)
+    scene.check()
     scene.end()
     assert scene.stored.verdicts()["second", "second", net.asset][1].startswith("arrived")
 

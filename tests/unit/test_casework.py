@@ -552,13 +552,14 @@ def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None
         (replace(again, legs=(replace(again.legs[0], amount=7),)), "leg pay"),
         (replace(again, attestations=()), "attestation of exch"),
         (replace(again, seizures={}), "seizure height"),
-        (
-            replace(again, watches=(*again.watches, replace(young, ref="old", holder=holder("old"), birth=1))),
-            "begins at",
-        ),
     ):
         with pytest.raises(CaseRefused, match=what):
             import_case(bench.store, other, chains, utxo)
     rows = bench.store.connection.exec_driver_sql("SELECT count(*) FROM case_import").scalar()
     bench.store.connection.rollback()
     assert rows == 2
+    old = replace(young, ref="old", holder=holder("old"), birth=1)
+    assert import_case(bench.store, replace(again, watches=(*again.watches, old)), chains, utxo)
+    waits = bench.store.connection.exec_driver_sql("SELECT case_ref, from_height, state FROM v_backfill").all()
+    bench.store.connection.rollback()
+    assert [tuple(row) for row in waits] == [("alone", 1, "waiting")]

@@ -23,6 +23,7 @@ from tracer.report.places import (
     case_chains,
     gap,
     last_config,
+    late_checks,
     left_unobserved,
     live_spans,
     unobserved,
@@ -56,6 +57,7 @@ def status(reader: Reader, now: int | None, patience_s: int = PATIENCE_S) -> Ans
             answer.checks.append(overdue(chain, now, patience_s))
             last = chain["contacted_at"]
             chain["silent_s"] = None if last is None else now - last
+    answer.checks += late_checks(reader, {row["case_ref"] for row in cases})
     return answer
 
 
@@ -198,6 +200,8 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
     subject = f"{case['case_ref']} {case['chain']}"
     if not case["opened"]:
         where = "no chain" if case["chain"] is None else f"height {case['seizure_height']}"
+        if case["backfill_id"] is not None:
+            where += ", and its past is back-filled"
         answer.checks.append(Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet"))
         return
     gaps = [row for row in unobserved(reader) if row["chain"] == case["chain"] and row["counted"]]

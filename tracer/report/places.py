@@ -1,8 +1,11 @@
 """Which cases and chains an answer speaks of, and how far its rows reach on them."""
 
+from collections.abc import Collection, Iterator
+
 from tracer.errors import OperatorError
-from tracer.report.answer import Answer, Row, add_anchor, as_of, standing
+from tracer.report.answer import NOT_SHOWN, SHOWN, Answer, Check, Row, add_anchor, as_of, standing
 from tracer.report.proofs import headers_anew
+from tracer.report.spans import said_of, span_fault
 from tracer.store.reader import Reader
 
 MOST_BESIDE = 3
@@ -40,14 +43,39 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
     chains = [row for row in reader.rows("SELECT * FROM v_chain ORDER BY chain") if row["chain"] in names]
     answer = Answer(asked, [as_of(chain) for chain in chains], {}, config_sha256=last_config(reader))
     gaps = left_unobserved(reader, answer, names)
-    births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch GROUP BY chain"))
+    births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch WHERE backfill_id IS NULL GROUP BY chain"))
     for chain in chains:
-        heights = [row["seizure_height"] for row in cases if row["chain"] == chain["chain"]]
-        first = min([*heights, *([births[chain["chain"]]] if chain["chain"] in births else [])])
-        answer.checks.append(standing(chain, live_spans(reader, chain["chain"]), first, gaps[chain["chain"]]))
+        name = chain["chain"]
+        heights = [row["seizure_height"] for row in cases if row["chain"] == name and row["backfill_id"] is None]
+        first = min([*heights, *([births[name]] if name in births else [])], default=None)
+        answer.checks.append(standing(chain, live_spans(reader, name), first, gaps[name]))
         add_anchor(answer, chain)
-        answer.checks += headers_anew(reader, chain["chain"])
+        answer.checks += headers_anew(reader, name)
+    answer.checks += late_checks(reader, {row["case_ref"] for row in cases})
     return answer
+
+
+def late_checks(reader: Reader, case_refs: Collection[str]) -> Iterator[Check]:
+    """Check that what came late has been read, from where it begins to the tip, for some cases."""
+    for row in reader.rows("SELECT * FROM v_backfill WHERE state <> 'continued' ORDER BY backfill_id"):
+        if row["case_ref"] not in case_refs:
+            continue
+        subject = f"{row['case_ref']} {row['chain']}"
+        if row["state"] != "published":
+            read = f"blocks {row['from_height']} to {row['done_height']} were read"
+            done = read if row["done_height"] >= row["from_height"] else "no block was read yet"
+            to_go = "" if row["to_go"] is None else f", {row['to_go']} to go"
+            yield Check("COVERAGE", subject, NOT_SHOWN, f"back-filling: {done}{to_go}; late watches do not count yet")
+            continue
+        sql = "SELECT * FROM v_coverage WHERE chain = :chain AND watch_set = :late ORDER BY from_height"
+        spans = reader.rows(sql, chain=row["chain"], late=f"late:{row['backfill_id']}")
+        reached = spans[-1]["to_height"]
+        live = [span for span in live_spans(reader, row["chain"]) if span["to_height"] > reached]
+        if live and live[0]["from_height"] <= reached:
+            live[0]["from_height"] = reached + 1
+        fault = span_fault([*spans, *live], row["from_height"])
+        said = f"back-filled {said_of(spans)}; followed since"
+        yield Check("COVERAGE", subject, NOT_SHOWN if fault else SHOWN, fault or said)
 
 
 def live_spans(reader: Reader, chain: str) -> list[Row]:

@@ -34,7 +34,8 @@ def print_status(answer: Answer, screen: Screen) -> None:
         if case["chain"] is None:
             screen.line(f"{title}, names no seizure")
         else:
-            state = "" if case["opened"] else ", not reached yet"
+            waits = ", back-filled first" if case["backfill_id"] is not None else ", not reached yet"
+            state = "" if case["opened"] else waits
             screen.line(f"{title}, seized after block {case['seizure_height']} of {clean(case['chain'])}{state}")
 
 

@@ -109,7 +109,7 @@ def insert_traces(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared])
     if not any(b.labels or b.edges or b.traced for b in blocks):
         return
     rows = store.connection.execute(
-        text("SELECT case_id, method, id FROM trace_run WHERE chain_id = :c"), {"c": chain.id}
+        text("SELECT case_id, method, id FROM trace_run WHERE chain_id = :c AND superseded_by IS NULL"), {"c": chain.id}
     )
     runs = {(case_id, method): run_id for case_id, method, run_id in rows}
     insert_many(

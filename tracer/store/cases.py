@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Watch, check_case
-from tracer.errors import CaseRefused
+from tracer.store.backfills import BackfillRow
 from tracer.store.chains import ChainHandle
 from tracer.store.declared import (
     AttestationRow,
@@ -36,8 +36,8 @@ def import_case(
 ) -> bool:
     """Store a case, or what its file adds to it; False if this very file was imported before.
 
-    now: the wall clock. Raises CaseRefused if the file changes what was imported, or if a chain was already followed
-    past the height where new watches begin: their earlier transfers would be missing.
+    now: the wall clock. Where a chain was already followed past the height at which new watches begin, a back-fill is
+    noted, and they count once it is published. Raises CaseRefused if the file changes what was imported.
     """
     with store.connection.begin():
         find = text("SELECT id FROM cases WHERE ref = :ref")
@@ -49,34 +49,59 @@ def import_case(
                 return False
             added = additions(case, stored_case(store.connection, case_id))
         check_case(case)
-        refuse_late(store, added, chains)
         if case_id is None:
             case_id = next_id(store, "cases")
             row = (case_id, case.ref, case.title, case.preset, case.source_sha256)
             insert_many(store.connection, CaseRow, "id ref title preset source_sha256", [row])
         imported = [(case_id, now, case.source_sha256)]
         insert_many(store.connection, CaseImportRow, "case_id imported_at source_sha256", imported)
-        insert_declarations(store, added, case_id, chains, utxo)
+        late = late_rows(store, added, case_id, chains)
+        insert_declarations(store, added, case_id, chains, utxo, late)
     return True
 
 
-def refuse_late(store: Store, case: Case, chains: Mapping[ChainId, ChainHandle]) -> None:
-    """Raise CaseRefused if a watch is born, or a seizure lies, below what was already followed without it."""
+def late_rows(store: Store, case: Case, case_id: int, chains: Mapping[ChainId, ChainHandle]) -> dict[ChainId, int]:
+    """Note a back-fill on every chain that was followed to where a case's new watches begin, or its seizure lies.
+
+    Returns its number by chain. What comes while a back-fill of the case is under way joins it, from the lower height.
+    """
+    late: dict[ChainId, int] = {}
     for chain, handle in chains.items():
         births = [watch.birth for watch in case.watches if watch.chain == chain]
-        tip = store.connection.execute(
-            text("SELECT max(height) FROM block WHERE chain_id = :c"), {"c": handle.id}
-        ).scalar()
         starts = [*births, *([case.seizures[chain]] if chain in case.seizures else [])]
+        keys = {"c": handle.id, "case": case_id}
+        tip = store.connection.execute(text("SELECT max(height) FROM block WHERE chain_id = :c"), keys).scalar()
         if tip is None or not starts:
             continue
-        first = min(starts)
-        if first <= tip:
-            raise CaseRefused(
-                f"case {case.ref} begins at height {first} of {chain}, but the chain is already followed to {tip}",
-                f"Give its watches a birth and a seizure height above {tip} if they are that young, else import it"
-                " into a new store together with the other cases. Nothing was written.",
-            )
+        first = max(1, min(starts))
+        pending = store.connection.execute(
+            text(
+                "SELECT id, from_height FROM backfill WHERE chain_id = :c AND case_id = :case"
+                " AND published_height IS NULL"
+            ),
+            keys,
+        ).first()
+        if pending is None and first > tip:
+            continue
+        number = next_id(store, "backfill") if pending is None else int(pending[0])
+        if pending is None:
+            row = (number, case_id, handle.id, first, first - 1)
+            insert_many(store.connection, BackfillRow, "id case_id chain_id from_height done_height", [row])
+        elif first < pending[1]:
+            restart(store, number, first)
+        late[chain] = number
+    return late
+
+
+def restart(store: Store, backfill_id: int, first: int) -> None:
+    """Let a back-fill begin anew at a lower height; what it stored stays, and is found again."""
+    store.connection.execute(
+        text(
+            "UPDATE backfill SET from_height = :f, done_height = :f - 1, done_hash = NULL, join_height = NULL"
+            " WHERE id = :id"
+        ),
+        {"id": backfill_id, "f": first},
+    )
 
 
 def next_id(store: Store, table: str) -> int:
@@ -85,26 +110,36 @@ def next_id(store: Store, table: str) -> int:
 
 
 def insert_declarations(
-    store: Store, case: Case, case_id: int, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId]
+    store: Store,
+    case: Case,
+    case_id: int,
+    chains: Mapping[ChainId, ChainHandle],
+    utxo: frozenset[ChainId],
+    late: Mapping[ChainId, int],
 ) -> None:
-    """Insert declarations of a case inside the caller's transaction; they may name what it declared before."""
+    """Insert declarations of a case inside the caller's transaction; they may name what it declared before.
+
+    late: per chain the back-fill that they wait for.
+    """
     connection = store.connection
-    heights = [(case_id, chains[chain].id, height) for chain, height in case.seizures.items()]
-    insert_many(connection, SeizureRow, "case_id chain_id height", heights)
+    heights = [(case_id, chains[chain].id, height, late.get(chain)) for chain, height in case.seizures.items()]
+    insert_many(connection, SeizureRow, "case_id chain_id height late_id", heights)
     known = stored_refs(connection, case_id)
     institutions, documents = insert_papers(store, case, case_id)
     institutions, documents = known.institutions | institutions, known.documents | documents
     first = next_id(store, "watch")
     fresh = {watch.ref: first + place for place, watch in enumerate(case.watches)}
     for chain, handle in chains.items():
-        insert_watches(store, case_id, [w for w in case.watches if w.chain == chain], fresh, handle, institutions)
+        insert_watches(
+            store, case_id, [w for w in case.watches if w.chain == chain], fresh, handle, institutions, late.get(chain)
+        )
     watches = known.watches | fresh
     attested = [
         (watches[a.watch], institutions[a.institution], documents[a.document], a.valid_from, a.valid_to)
         for a in case.attestations
     ]
     insert_many(connection, AttestationRow, "watch_id institution_id document_id valid_from valid_to", attested)
-    insert_legs(store, case, case_id, watches, chains)
+    insert_legs(store, case, case_id, watches, chains, late)
     runs = [
         (case_id, chains[chain].id, method, FEE_POLICY, ENGINE)
         for chain in case.seizures
@@ -126,11 +161,17 @@ def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int
 
 
 def insert_legs(
-    store: Store, case: Case, case_id: int, watches: Mapping[str, int], chains: Mapping[ChainId, ChainHandle]
+    store: Store,
+    case: Case,
+    case_id: int,
+    watches: Mapping[str, int],
+    chains: Mapping[ChainId, ChainHandle],
+    late: Mapping[ChainId, int],
 ) -> None:
     """Insert the planned legs and the watches that they may debit."""
     first = next_id(store, "leg")
     assets = {asset: row for handle in chains.values() for asset, row in handle.assets.items()}
+    waits = {asset: late.get(chain) for chain, handle in chains.items() for asset in handle.assets}
     legs = [
         (
             first + place,
@@ -144,10 +185,11 @@ def insert_legs(
             leg.max_fee,
             leg.not_before,
             leg.deadline,
+            waits[leg.asset],
         )
         for place, leg in enumerate(case.legs)
     ]
-    columns = "id case_id ref kind asset_id target_id amount tolerance max_fee not_before deadline"
+    columns = "id case_id ref kind asset_id target_id amount tolerance max_fee not_before deadline late_id"
     insert_many(store.connection, LegRow, columns, legs)
     sources = [(first + place, watches[source]) for place, leg in enumerate(case.legs) for source in leg.sources]
     insert_many(store.connection, LegSourceRow, "leg_id watch_id", sources)
@@ -160,6 +202,7 @@ def insert_watches(
     ids: Mapping[str, int],
     chain: ChainHandle,
     institutions: Mapping[str, int],
+    late_id: int | None,
 ) -> None:
     """Insert a case's watches on one chain, in bounded portions: there may be a million."""
     for start in range(0, len(watches), 10_000):
@@ -168,7 +211,7 @@ def insert_watches(
         insert_many(
             store.connection,
             WatchRow,
-            "id case_id holder_id ref role institution_id birth outpoints",
+            "id case_id holder_id ref role institution_id birth outpoints late_id",
             [
                 (
                     ids[w.ref],
@@ -179,6 +222,7 @@ def insert_watches(
                     institutions[w.institution] if w.institution is not None else None,
                     w.birth,
                     b"".join(w.outpoints) if w.outpoints is not None else None,
+                    late_id,
                 )
                 for w in part
             ],

@@ -1,4 +1,7 @@
-"""The tables of what cases declare: imported once, never changed."""
+"""The tables of what cases declare: imported once, never changed.
+
+`late_id` names the back-fill that reads the past of a row which came too late for it (see `tracer.store.backfills`).
+"""
 
 from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
@@ -35,6 +38,7 @@ class SeizureRow(SQLModel, table=True):
     case_id: int = Field(primary_key=True, foreign_key="cases.id")
     chain_id: int = Field(primary_key=True, foreign_key="chain.id")
     height: int = Field(sa_type=BigInteger)
+    late_id: int | None = None
 
 
 class InstitutionRow(SQLModel, table=True):
@@ -78,6 +82,7 @@ class WatchRow(SQLModel, table=True):
     institution_id: int | None = Field(default=None, foreign_key="institution.id")
     birth: int = Field(sa_type=BigInteger)
     outpoints: bytes | None = None
+    late_id: int | None = None
 
 
 class AttestationRow(SQLModel, table=True):
@@ -108,6 +113,7 @@ class LegRow(SQLModel, table=True):
     max_fee: int = Field(sa_column=units())
     not_before: int | None = Field(default=None, sa_type=BigInteger)
     deadline: int | None = Field(default=None, sa_type=BigInteger)
+    late_id: int | None = None
 
 
 class LegSourceRow(SQLModel, table=True):

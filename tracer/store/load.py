@@ -3,19 +3,20 @@
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from tracer.book import Book
 from tracer.casework import Casework
 from tracer.chain import Marks
-from tracer.custody.case import LegKind
 from tracer.custody.judge import Attested
 from tracer.custody.ledger import Totals
-from tracer.matching import Arrival, LegState, Plan
-from tracer.opening import Interest, Tracked
+from tracer.matching import Arrival, LegState
+from tracer.opening import Interest, InterestOf, Tracked
+from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
 from tracer.store.checkrows import load_drift, load_values
 from tracer.store.liferows import load_lives
+from tracer.store.plans import load_plans
 from tracer.store.writer import Store
 from tracer.taint.following import FIFO, HAIRCUT, Trace
 from tracer.taint.frontier import Limits, Traced, merge_neighbours, seed
@@ -115,26 +116,30 @@ def watched_holders(store: Store, chain: ChainHandle) -> Iterable[Holder]:
     driver = store.connection.connection.driver_connection
     assert driver is not None
     for (key,) in driver.execute(
-        "SELECT h.key FROM watch w CROSS JOIN holder h ON h.id = w.holder_id WHERE +h.chain_id = ?", (chain.id,)
+        "SELECT h.key FROM watch w CROSS JOIN holder h ON h.id = w.holder_id"
+        f" WHERE +h.chain_id = ? AND {published('w')}",
+        (chain.id,),
     ):
         yield Holder(key)
 
 
-def held_holders(store: Store, chain: ChainHandle, case_id: int) -> list[Holder]:
-    """The holders whose balances a case counts as held."""
+def held_holders(store: Store, chain: ChainHandle, case_id: int, where: str = "") -> list[Holder]:
+    """The holders whose balances a case counts as held; where: which rows of `watch w` count."""
     marks = ", ".join(f"'{role.value}'" for role in HELD_ROLES)
     rows = store.connection.execute(
         text(
             f"SELECT DISTINCT h.key FROM watch w JOIN holder h ON h.id = w.holder_id"
-            f" WHERE w.case_id = :case AND h.chain_id = :c AND w.role IN ({marks}) ORDER BY h.key"
+            f" WHERE w.case_id = :case AND h.chain_id = :c AND w.role IN ({marks})"
+            f" AND {where or published('w')} ORDER BY h.key"
         ),
         {"case": case_id, "c": chain.id},
     )
     return [Holder(bytes(key)) for (key,) in rows]
 
 
-def interest_reader(connection: Connection, chain: ChainHandle) -> Callable[[Holder], tuple[Interest, ...]]:
-    """Look up which cases watch a holder, through a small cache."""
+def interest_reader(connection: Connection, chain: ChainHandle, where: str = "") -> InterestOf:
+    """Look up which cases watch a holder, through a small cache; where: which rows of `watch w` count."""
+    counting = where or published("w")
     driver = connection.connection.driver_connection
     assert driver is not None
 
@@ -142,7 +147,7 @@ def interest_reader(connection: Connection, chain: ChainHandle) -> Callable[[Hol
     def interest_of(holder: Holder) -> tuple[Interest, ...]:
         rows = driver.execute(
             "SELECT w.case_id, w.role, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
-            " WHERE h.chain_id = ? AND h.key = ? ORDER BY w.case_id",
+            f" WHERE h.chain_id = ? AND h.key = ? AND {counting} ORDER BY w.case_id",
             (chain.id, holder),
         )
         return tuple(
@@ -173,7 +178,7 @@ def load_casework(
         for case_id, ref, height in connection.execute(
             text(
                 "SELECT c.id, c.ref, s.height FROM cases c JOIN seizure s ON s.case_id = c.id WHERE s.chain_id = :c"
-                " ORDER BY c.id"
+                f" AND {published('s')} ORDER BY c.id"
             ),
             {"c": chain.id},
         ).all()
@@ -241,43 +246,33 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         keys,
     ):
         book.held[Holder(bytes(key)), AssetId(caip19)] = int(amount)
+    book.judged = load_judged(connection, chain, case_id)
+    book.unsettled |= {leg.plan.id for leg in book.legs if (leg.plan.id, leg.plan.asset) not in book.judged}
+    return book
+
+
+def load_judged(
+    connection: Connection, chain: ChainHandle, case_id: int
+) -> dict[tuple[int | None, AssetId], tuple[str, str]]:
+    """What was said last of a case's legs and assets; of a leg only under the policy in force."""
+    judged: dict[tuple[int | None, AssetId], tuple[str, str]] = {}
     for leg_id, caip19, verdict, reason, policy_id in connection.execute(
         text(
             "SELECT v.leg_id, a.caip19, v.verdict, v.reason, v.policy_id FROM verdict v"
             " JOIN block b ON b.id = v.block_id AND b.canonical"
             " JOIN asset a ON a.id = v.asset_id WHERE v.case_id = :case AND b.chain_id = :c ORDER BY b.height, v.id"
         ),
-        keys,
+        {"case": case_id, "c": chain.id},
     ):
-        book.judged[leg_id, AssetId(caip19)] = (verdict, reason)
+        judged[leg_id, AssetId(caip19)] = (verdict, reason)
         if leg_id is not None and policy_id != chain.policy_id:
-            del book.judged[leg_id, AssetId(caip19)]  # said under another policy: it is judged anew
-    book.unsettled |= {leg.plan.id for leg in book.legs if (leg.plan.id, leg.plan.asset) not in book.judged}
-    return book
+            del judged[leg_id, AssetId(caip19)]  # said under another policy: it is judged anew
+    return judged
 
 
 def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
     """Rebuild a case's legs on one chain with what has arrived for them."""
-    sources: dict[int, set[Holder]] = {}
-    for leg_id, key in connection.execute(
-        text(
-            "SELECT s.leg_id, h.key FROM leg_source s JOIN leg l ON l.id = s.leg_id JOIN watch w ON w.id = s.watch_id"
-            " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND h.chain_id = :c"
-        ),
-        keys,
-    ):
-        sources.setdefault(leg_id, set()).add(Holder(bytes(key)))
-    legs = {
-        row.id: LegState(plan_of(row, frozenset(sources.get(row.id, ()))))
-        for row in connection.execute(
-            text(
-                "SELECT l.*, a.caip19, h.key FROM leg l"
-                " JOIN asset a ON a.id = l.asset_id JOIN watch w ON w.id = l.target_id"
-                " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND a.chain_id = :c ORDER BY l.id"
-            ),
-            keys,
-        )
-    }
+    legs = {plan.id: LegState(plan) for plan in load_plans(connection, keys, published("l"))}
     for leg_id, place, amount, movement_id, block_id, height, time, canonical, lane, doubted in connection.execute(
         text(
             "SELECT e.leg_id, e.place, e.amount, e.movement_id, e.block_id, b.height, b.time, b.canonical, m.lane,"
@@ -301,23 +296,6 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
     return list(legs.values())
 
 
-def plan_of(row: Row[tuple[object, ...]], sources: frozenset[Holder]) -> Plan:
-    """A leg row as matching needs it."""
-    return Plan(
-        row.id,
-        row.ref,
-        LegKind(row.kind),
-        AssetId(row.caip19),
-        sources,
-        Holder(bytes(row.key)),
-        int(row.amount),
-        int(row.tolerance),
-        int(row.max_fee),
-        row.not_before,
-        row.deadline,
-    )
-
-
 def load_attestations(connection: Connection, keys: dict[str, int]) -> dict[Holder, tuple[Attested, ...]]:
     """A case's attestations on one chain, by the address they speak of."""
     found: dict[Holder, tuple[Attested, ...]] = {}
@@ -339,7 +317,7 @@ def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tra
         text(
             "SELECT m.id, t.txid, m.idx, h.key, m.amount, m.lane, b.height, t.position"
             f" FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
-            " (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id) OR m.id IN"
+            f" (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id AND {published('w')}) OR m.id IN"
             f" (SELECT movement_id FROM trace_coin WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
         ),
         {"c": chain.id, "out": int(Kind.OUT)},
@@ -363,7 +341,8 @@ def load_own_coins(connection: Connection, chain: ChainHandle, books: dict[int, 
         ),
         {"c": chain.id, "out": int(Kind.OUT)},
     ):
-        books[case_id].coins.add(outpoint(Hash(bytes(txid)), index))
+        if case_id in books:
+            books[case_id].coins.add(outpoint(Hash(bytes(txid)), index))
 
 
 def load_missing(connection: Connection, chain: ChainHandle, books: dict[int, Book]) -> None:
@@ -372,7 +351,7 @@ def load_missing(connection: Connection, chain: ChainHandle, books: dict[int, Bo
     for case_id, points in connection.execute(
         text(
             "SELECT w.case_id, w.outpoints FROM watch w CROSS JOIN holder h ON h.id = w.holder_id"
-            " WHERE w.outpoints IS NOT NULL AND +h.chain_id = :c"
+            f" WHERE w.outpoints IS NOT NULL AND +h.chain_id = :c AND {published('w')}"
         ),
         {"c": chain.id},
     ):

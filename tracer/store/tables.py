@@ -7,10 +7,10 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import checked, declared, headerchain, observed, vouched
+from tracer.store import backfills, checked, declared, headerchain, observed, vouched
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "checked", "declared", "headerchain", "observed", "vouched"]
+__all__ = ["METADATA", "Amount", "backfills", "checked", "declared", "headerchain", "observed", "vouched"]
 
 
 class Chain(SQLModel, table=True):
@@ -218,16 +218,29 @@ class AlertRow(SQLModel, table=True):
 
 
 class TraceRunRow(SQLModel, table=True):
-    """A trace of one case on one chain, registered before it is computed."""
+    """A trace of one case on one chain, registered before it is computed.
+
+    superseded_by: the back-fill after which it was made anew, because a source turned out to be earlier.
+    """
 
     __tablename__ = "trace_run"
-    __table_args__ = (Index("uq_trace_run_case_id_chain_id_method", "case_id", "chain_id", "method", unique=True),)
+    __table_args__ = (
+        Index(
+            "uq_trace_run_case_id_chain_id_method",
+            "case_id",
+            "chain_id",
+            "method",
+            unique=True,
+            sqlite_where=text("superseded_by IS NULL"),
+        ),
+    )
     id: int | None = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="cases.id")
     chain_id: int = Field(foreign_key="chain.id")
     method: str
     fee_policy: str
     engine: str
+    superseded_by: int | None = None
 
 
 class TraceLabelRow(SQLModel, table=True):

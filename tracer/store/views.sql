@@ -16,7 +16,7 @@
 -- block_id        number of the block in this store; of two canonical blocks of a chain the higher one is the newer
 -- time            block time, whole seconds since 1970 (UTC)
 -- time_utc        block time as text, such as 2025-06-05T08:00:00Z
--- canonical       1 if the block is on the canonical chain, 0 if a reorg took it away
+-- canonical       1 if the block is on the canonical chain, 0 if a reorg took it away, or it does not meet it yet
 -- confirmations   1 in the tip, 0 where a reorg took the block away
 -- confirmed       1 if the block is confirmed by the chain's policy, else 0
 -- final           1 if the block is final by the chain's policy, else 0
@@ -354,16 +354,59 @@ FROM case_import i JOIN cases k ON k.id = i.case_id;
 -- preset          the policy preset it follows
 -- source_sha256   SHA-256 of the case file that was imported last, hex
 -- seizure_height  B0: balances after this block are what was seized; null: nothing on any chain
--- opened          1 if the chain has reached B0, else 0
+-- opened          1 if the chain has reached B0 and the case counts, else 0
+-- backfill_id     the back-fill that read its past (v_backfill); null: it was followed from the start
 CREATE VIEW v_case AS
 SELECT k.ref AS case_ref, k.title, k.preset,
     (SELECT lower(hex(source_sha256)) FROM case_import WHERE case_id = k.id ORDER BY id DESC LIMIT 1) AS source_sha256,
-    c.name AS chain, s.height AS seizure_height, coalesce(t.height >= s.height, 0) AS opened
+    c.name AS chain, s.height AS seizure_height,
+    coalesce(t.height >= s.height AND (s.late_id IS NULL OR x.published_height IS NOT NULL), 0) AS opened,
+    s.late_id AS backfill_id
 FROM cases k
 LEFT JOIN seizure s ON s.case_id = k.id
 LEFT JOIN chain c ON c.id = s.chain_id
 LEFT JOIN follower f ON f.chain_id = s.chain_id
+LEFT JOIN block t ON t.id = f.tip_id
+LEFT JOIN backfill x ON x.id = s.late_id;
+
+-- What is read again for cases that named watches after their blocks had been followed; empty if none did.
+--
+-- backfill_id     grows with time
+-- from_height     first height that is read for the late watches
+-- done_height     last height that was read; one less than the first where nothing was yet
+-- done_hash       hash of that block, hex; null: not begun
+-- to_go           blocks left to the tip
+-- state           waiting, reading, published; continued: a reorg brought blocks back, and a later one reads them
+-- published_at_utc  when it was published, by the daemon's wall clock; null: it is not
+-- published_height  height of the tip at which it was published
+-- published_hash  hash of that tip, hex
+CREATE VIEW v_backfill AS
+SELECT x.id AS backfill_id, k.ref AS case_ref, c.name AS chain, x.from_height, x.done_height,
+    lower(hex(x.done_hash)) AS done_hash,
+    CASE WHEN x.published_height IS NULL THEN t.height - x.done_height ELSE 0 END AS to_go,
+    CASE WHEN x.published_height IS NULL THEN CASE WHEN x.done_hash IS NULL THEN 'waiting' ELSE 'reading' END
+        WHEN EXISTS (SELECT 1 FROM coverage v WHERE v.chain_id = x.chain_id AND v.watch_set = 'late:' || x.id)
+        THEN 'published' ELSE 'continued' END AS state,
+    strftime('%Y-%m-%dT%H:%M:%SZ', x.published_at, 'unixepoch') AS published_at_utc,
+    x.published_height, lower(hex(x.published_hash)) AS published_hash
+FROM backfill x
+JOIN cases k ON k.id = x.case_id
+JOIN chain c ON c.id = x.chain_id
+LEFT JOIN follower f ON f.chain_id = x.chain_id
 LEFT JOIN block t ON t.id = f.tip_id;
+
+-- What a back-fill replaced: postings, holdings, ledger rows, traces from before; empty if no case grew by late watches.
+--
+-- superseded_id   number of the row
+-- backfill_id     the back-fill that replaced it (v_backfill)
+-- kind            posting, holding, ledger, label, edge, reach
+-- body            the row as JSON, with the numbers that other rows of the store had then
+CREATE VIEW v_superseded AS
+SELECT s.id AS superseded_id, s.backfill_id, k.ref AS case_ref, c.name AS chain, s.kind, s.body
+FROM superseded s
+JOIN backfill x ON x.id = s.backfill_id
+JOIN cases k ON k.id = x.case_id
+JOIN chain c ON c.id = x.chain_id;
 
 -- Everybody who owned value in a stored movement, or is watched.
 --
@@ -381,10 +424,11 @@ FROM holder h JOIN chain c ON c.id = h.chain_id;
 -- institution     whose it is said to be; null if the case file does not say
 -- birth           height from which it is watched
 -- seized_coins    how many coins of it are seized, where the case file lists coins; null: all
+-- backfill_id     the back-fill that reads its past (v_backfill); null: it was followed from its birth on
 CREATE VIEW v_watch AS
 SELECT k.ref AS case_ref, w.ref AS watch_ref, w.role, c.name AS chain,
     coalesce(h.address, lower(hex(h.key))) AS address, w.holder_id, lower(hex(h.key)) AS holder,
-    i.name AS institution, w.birth, length(w.outpoints) / 36 AS seized_coins
+    i.name AS institution, w.birth, length(w.outpoints) / 36 AS seized_coins, w.late_id AS backfill_id
 FROM watch w
 JOIN cases k ON k.id = w.case_id
 JOIN holder h ON h.id = w.holder_id
@@ -699,7 +743,10 @@ SELECT k.ref AS case_ref, l.ref AS leg_ref, l.id AS leg_number, l.kind, c.name A
     ) AS sources,
     tw.ref AS target, coalesce(th.address, lower(hex(th.key))) AS target_address,
     coalesce(v.verdict, 'NOT_SHOWN') AS verdict,
-    coalesce(v.reason, 'not judged: the chain has not reached the height of the seizure') AS reason,
+    coalesce(v.reason, CASE WHEN l.late_id IS NOT NULL AND EXISTS (
+        SELECT 1 FROM backfill x WHERE x.id = l.late_id AND x.published_height IS NULL
+    ) THEN 'back-filling: its past is being read'
+    ELSE 'not judged: the chain has not reached the height of the seizure' END) AS reason,
     coalesce(v.lane, 'REPORTED') AS lane, coalesce(v.claims, '[]') AS claims,
     vb.height AS judged_height, nullif(lower(hex(vb.hash)), '') AS judged_hash, v.policy_id
 FROM leg l
@@ -905,7 +952,7 @@ FROM (
     JOIN chain c ON c.id = b.chain_id
     JOIN asset a ON a.id = m.asset_id
     JOIN tx t ON t.id = m.tx_id
-    JOIN trace_run r ON r.case_id = tc.case_id AND r.chain_id = b.chain_id
+    JOIN trace_run r ON r.case_id = tc.case_id AND r.chain_id = b.chain_id AND r.superseded_by IS NULL
     JOIN trace_edge e ON e.to_id = m.id AND e.run_id = r.id AND e.ordinal IS NOT NULL
     WHERE tc.boundary IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
@@ -922,7 +969,7 @@ FROM (
     JOIN chain c ON c.id = b.chain_id
     JOIN asset a ON a.id = m.asset_id
     JOIN tx t ON t.id = m.tx_id
-    JOIN trace_run r ON r.case_id = s.case_id AND r.chain_id = b.chain_id
+    JOIN trace_run r ON r.case_id = s.case_id AND r.chain_id = b.chain_id AND r.superseded_by IS NULL
     WHERE NOT EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
     )

@@ -14,6 +14,7 @@ from tracer.casework import Ids, Judged, Prepared
 from tracer.chain import Marks, Policy, advance_marks
 from tracer.notices import Notice
 from tracer.pending import Kept, Observed, Sighting
+from tracer.store.backfills import reopen
 from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
 from tracer.store.chains import ChainHandle, add_asset, register_chain
 from tracer.store.checkrows import insert_checks, keep_header
@@ -288,6 +289,7 @@ class Store:
             blocks = [int(row[0]) for row in rows]
             self._set_canonical(blocks, True)
             insert_changes(self.connection, chain, came_back(self.connection, blocks), now)
+            reopen(self.connection, chain.id, blocks)
             read = [(int(height), Hash(bytes(block)), Checked(checked)) for _, height, block, checked in rows]
             extend_spans(self.connection, chain.id, ALL, read)
             self._move_cursor(chain, blocks[-1], marks)

@@ -20,6 +20,18 @@ def upgrade() -> None:
     op.execute("UPDATE coverage SET checked = 'reported'")
     op.add_column("policy", sa.Column("tiers", sa.String(), nullable=False, server_default="[]"))
     op.add_column("follower", sa.Column("peak_height", sa.BigInteger(), nullable=False, server_default="-1"))
+    for table in ("watch", "seizure", "leg"):
+        op.add_column(table, sa.Column("late_id", sa.Integer(), nullable=True))
+    op.add_column("trace_run", sa.Column("superseded_by", sa.Integer(), nullable=True))
+    op.drop_index("uq_trace_run_case_id_chain_id_method", "trace_run")
+    op.create_index(
+        "uq_trace_run_case_id_chain_id_method",
+        "trace_run",
+        ["case_id", "chain_id", "method"],
+        unique=True,
+        sqlite_where=sa.text("superseded_by IS NULL"),
+    )
+    make_backfills()
     op.create_table(
         "pending_tx",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -263,3 +275,42 @@ def add_span_closing() -> None:
     )
     columns = ["holder_id", "asset_id", "block_id"]
     op.create_index("uq_span_closing_holder_id_asset_id_block_id", "span_closing", columns, unique=True)
+
+
+def make_backfills() -> None:
+    """Make the tables of late watches."""
+    op.create_table(
+        "backfill",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("from_height", sa.BigInteger(), nullable=False),
+        sa.Column("done_height", sa.BigInteger(), nullable=False),
+        sa.Column("done_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("join_height", sa.BigInteger(), nullable=True),
+        sa.Column("published_at", sa.BigInteger(), nullable=True),
+        sa.Column("published_height", sa.BigInteger(), nullable=True),
+        sa.Column("published_hash", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_backfill_case_id")),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_backfill_chain_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfill")),
+    )
+    op.create_index("ix_backfill_chain_id", "backfill", ["chain_id", "published_height"], unique=False)
+    op.create_table(
+        "unfilled",
+        sa.Column("backfill_id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["backfill_id"], ["backfill.id"], name=op.f("fk_unfilled_backfill_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_unfilled_block_id")),
+        sa.PrimaryKeyConstraint("backfill_id", "block_id", name=op.f("pk_unfilled")),
+    )
+    op.create_table(
+        "superseded",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("backfill_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["backfill_id"], ["backfill.id"], name=op.f("fk_superseded_backfill_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_superseded")),
+    )
+    op.create_index("ix_superseded_backfill_id", "superseded", ["backfill_id", "kind"], unique=False)

@@ -1,0 +1,46 @@
+"""Reads the planned legs of a case, as they were imported."""
+
+from sqlalchemy import Connection, Row, text
+
+from tracer.custody.case import LegKind
+from tracer.matching import Plan
+from tracer.types import AssetId, Holder
+
+
+def load_plans(connection: Connection, keys: dict[str, int], where: str) -> list[Plan]:
+    """A case's planned legs on one chain, as imported; where: which rows of `leg l` count."""
+    sources: dict[int, set[Holder]] = {}
+    for leg_id, key in connection.execute(
+        text(
+            "SELECT s.leg_id, h.key FROM leg_source s JOIN leg l ON l.id = s.leg_id JOIN watch w ON w.id = s.watch_id"
+            " JOIN holder h ON h.id = w.holder_id WHERE l.case_id = :case AND h.chain_id = :c"
+        ),
+        keys,
+    ):
+        sources.setdefault(leg_id, set()).add(Holder(bytes(key)))
+    rows = connection.execute(
+        text(
+            "SELECT l.*, a.caip19, h.key FROM leg l JOIN asset a ON a.id = l.asset_id"
+            " JOIN watch w ON w.id = l.target_id JOIN holder h ON h.id = w.holder_id"
+            f" WHERE l.case_id = :case AND a.chain_id = :c AND {where} ORDER BY l.id"
+        ),
+        keys,
+    )
+    return [plan_of(row, frozenset(sources.get(row.id, ()))) for row in rows]
+
+
+def plan_of(row: Row[tuple[object, ...]], sources: frozenset[Holder]) -> Plan:
+    """A leg row as matching needs it."""
+    return Plan(
+        row.id,
+        row.ref,
+        LegKind(row.kind),
+        AssetId(row.caip19),
+        sources,
+        Holder(bytes(row.key)),
+        int(row.amount),
+        int(row.tolerance),
+        int(row.max_fee),
+        row.not_before,
+        row.deadline,
+    )
