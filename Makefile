@@ -47,7 +47,7 @@ test: nodes ## check style and types, then run the whole suite with the real nod
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-bench: nodes ## compare with a naive loop on dense chains
+bench: nodes ## measure catch-up and live blocks on dense chains (ten minutes)
 	@$(BIN)/python -m benchmarks.run
 
 contracts: venv ## compile the test contracts anew (needs npm)
