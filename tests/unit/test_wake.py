@@ -6,7 +6,8 @@ import pytest
 
 from watchers.bitcoin.push import not_published
 from watchers.bitcoin.push import ring as ring_bitcoin
-from watchers.ethereum.push import ring as ring_ethereum
+from watchers.ethereum.pending import Pending
+from watchers.ethereum.push import WebsocketPush
 from watchers.wake import Bell, Wake, again_and_again, is_loopback, listening
 
 HASH = bytes(32)
@@ -50,11 +51,14 @@ async def test_bitcoind_rings_for_blocks_and_for_the_mempool(
 
 
 async def test_an_ethereum_node_rings_for_blocks_and_for_what_is_pending() -> None:
-    wake = Wake()
-    ring_ethereum(wake, '{"method":"eth_subscription","params":{"subscription":"0x1","result":{}}}', "0x1")
+    wake, push = Wake(), WebsocketPush("ws://node", Pending())
+    push.hear(wake, '{"method":"eth_subscription","params":{"subscription":"0x1","result":{}}}', "0x1")
     assert await rung(wake) == (True, True)
-    ring_ethereum(wake, '{"method":"eth_subscription","params":{"subscription":"0x2","result":"0xab"}}', "0x1")
-    assert await rung(wake) == (False, True)
+    for pending in ('"0xab"', "{}", '{"hash":"0xab"}'):
+        push.hear(wake, f'{{"method":"eth_subscription","params":{{"subscription":"0x2","result":{pending}}}}}', "0x1")
+        assert await rung(wake) == (False, True)
+    push.hear(wake, '{"method":"eth_subscription","params":[]}', "0x1")
+    assert await rung(wake) == (False, False)
 
 
 def test_what_a_node_does_not_publish_where_we_listen_is_named() -> None:

@@ -6,6 +6,7 @@ envelope is EIP-2718. A type beyond these cannot be verified.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from coincurve import PublicKey
@@ -15,6 +16,9 @@ from tracer.proof.header import CannotVerify
 from tracer.proof.json_fields import address, number, target, text, topic, wide
 from tracer.proof.keccak import keccak
 from tracer.proof.trie import BadProof
+
+RECOVERED = 8_192
+"""Senders remembered: a transaction that was seen before its block need not be recovered twice."""
 
 
 class Signed(NamedTuple):
@@ -119,6 +123,7 @@ def _legacy(whole: bytes, body: bytes, v: int, r: int, s: int) -> Signed:
     return Signed(whole, rlp.wrap(body + rlp.number((v - 35) // 2) + b"\x80\x80"), (v - 35) % 2, r, s)
 
 
+@lru_cache(maxsize=RECOVERED)
 def sender(signed: Signed) -> bytes:
     """Recover the account that signed (20 bytes); raises BadProof if the signature is of nobody."""
     try:

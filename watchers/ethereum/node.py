@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from tracer.errors import NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.balances import Slot
@@ -19,6 +19,7 @@ from watchers.ethereum.ask import (
 )
 from watchers.ethereum.balances import Balances
 from watchers.ethereum.header import ref_of
+from watchers.ethereum.pending import Pending
 from watchers.ethereum.push import WebsocketPush
 from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.reading import TRACE_REMEDY, BlockReader, Verify
@@ -53,7 +54,9 @@ class EthereumNode:
         ws_url: str | None = None,
     ) -> None:
         self._rpc = JsonRpc(rpc_url, deadline_s=deadline_s, max_in_flight=in_flight)
-        self.push = WebsocketPush(ws_url) if ws_url else None
+        self._pending = Pending()
+        self.push = WebsocketPush(ws_url, self._pending) if ws_url else None
+        self._above: dict[str, Any] | None = None
         self._chain_id = chain_id
         self._genesis = genesis
         self._tokens = tuple(tokens)
@@ -97,6 +100,7 @@ class EthereumNode:
             ref, here = ref_of(best), header_at(at_tip, tip.height)
             if here is None and ref.height >= tip.height:
                 continue  # it switched between our questions
+            self._above = above if isinstance(above, dict) else None
             return NodeView(
                 best=ref,
                 hash_at_tip=None if here is None else here.hash,
@@ -116,7 +120,8 @@ class EthereumNode:
 
         Raises NodeMissing if the node has left it, BlockRefused if it is false.
         """
-        return await self._reader.block(ref)
+        header = self._above if self._above is not None and self._above["hash"] == hex_of(ref.hash) else None
+        return await self._reader.block(ref, None if header is None else self._pending.filled(header))
 
     async def whole(self, ref: BlockRef) -> RawBlock:
         """Fetch a block by hash and prove all of it, whatever the policy; raises as `block` does."""

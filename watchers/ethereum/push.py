@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from tracer.types import BlockRef
+from watchers.ethereum.pending import Pending
 from watchers.ethereum.raw import RawBlock
 from watchers.node import Lack
 from watchers.wake import Wake, again_and_again
@@ -23,7 +24,7 @@ HEARTBEAT_S = 5.0
 
 SILENCE_S = 180.0
 CONNECT_S, CLOSE_S = 10.0, 1.0
-LONGEST = 2**20
+LONGEST = 4 * 2**20
 HEADS, PENDING = "newHeads", "newPendingTransactions"
 _BROKEN = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -35,8 +36,9 @@ class Refused(aiohttp.ClientError):
 class WebsocketPush:
     """The websocket of one node; see `watchers.node.Push`."""
 
-    def __init__(self, ws_url: str) -> None:
-        self._url = ws_url
+    def __init__(self, ws_url: str, pending: Pending) -> None:
+        """pending: takes the transactions that the node announces whole."""
+        self._url, self._pending = ws_url, pending
         parts = urlsplit(ws_url)
         self._place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # the path may be a key
 
@@ -52,12 +54,23 @@ class WebsocketPush:
             async with self._connection() as socket:
                 heads = await subscribe(socket, HEADS)
                 with contextlib.suppress(Refused):  # not every node offers it; new heads wake the mempool too
-                    await subscribe(socket, PENDING)
+                    await subscribe(socket, PENDING, True)
                 wake.all()
                 while (message := await socket.receive(timeout=SILENCE_S)).type is aiohttp.WSMsgType.TEXT:
-                    ring(wake, message.data, heads)
+                    self.hear(wake, message.data, heads)
 
         await again_and_again(self._place, hear, _BROKEN)
+
+    def hear(self, wake: Wake, text: str, heads: str) -> None:
+        """Take one announcement, and ring; a new head changes what is pending too."""
+        told = _read(text).get("params")
+        if not isinstance(told, dict):
+            return
+        if told.get("subscription") == heads:
+            wake.blocks.ring()
+        elif isinstance(told.get("result"), dict):
+            self._pending.take(told["result"])
+        wake.mempool.ring()
 
     def pushed(self, ref: BlockRef) -> RawBlock | None:
         """Hand out nothing: a head is only a header."""
@@ -88,12 +101,12 @@ class WebsocketPush:
                 yield socket
 
 
-async def subscribe(socket: aiohttp.ClientWebSocketResponse, what: str) -> str:
+async def subscribe(socket: aiohttp.ClientWebSocketResponse, what: str, *options: object) -> str:
     """Subscribe and return the subscription's id; raises Refused, TimeoutError.
 
     What an earlier subscription announces meanwhile is dropped: who subscribes wakes everybody afterwards.
     """
-    await socket.send_json({"jsonrpc": "2.0", "id": what, "method": "eth_subscribe", "params": [what]})
+    await socket.send_json({"jsonrpc": "2.0", "id": what, "method": "eth_subscribe", "params": [what, *options]})
     while True:
         message = await socket.receive(timeout=CONNECT_S)
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -103,14 +116,6 @@ async def subscribe(socket: aiohttp.ClientWebSocketResponse, what: str) -> str:
             if not isinstance(answer.get("result"), str):
                 raise Refused(f"it refuses a subscription to {what}")
             return str(answer["result"])
-
-
-def ring(wake: Wake, text: str, heads: str) -> None:
-    """Ring for one announcement: a new head changes what is pending too."""
-    told = _read(text).get("params")
-    if isinstance(told, dict) and told.get("subscription") == heads:
-        wake.blocks.ring()
-    wake.mempool.ring()
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -112,9 +112,12 @@ class BlockReader:
             case None:
                 raise NodeLacks("the node offers neither trace_block nor debug_traceBlockByHash", TRACE_REMEDY)
 
-    async def block(self, ref: BlockRef) -> RawBlock:
-        """Fetch a block by hash, verified as the policy says; raises as `whole` does."""
-        if self._verify == "hits":
+    async def block(self, ref: BlockRef, block: Json | None = None) -> RawBlock:
+        """Fetch a block by hash, verified as the policy says; raises as `whole` does.
+
+        block: with its whole transactions, if it is there already; then it is proven whole, whatever the policy.
+        """
+        if self._verify == "hits" and block is None:
             (header,) = await self._rpc.batch([by_hash(ref.hash)])
             if isinstance(header, dict) and ref_of(header) == ref:
                 read = await self._read([header])
@@ -122,12 +125,12 @@ class BlockReader:
                     raise read.error
                 if read.blocks:
                     return read.blocks[0]
-        return await self.whole(ref)
+        return await self.whole(ref, block)
 
-    async def whole(self, ref: BlockRef) -> RawBlock:
+    async def whole(self, ref: BlockRef, block: Json | None = None) -> RawBlock:
         """Fetch and prove a block by hash; raises NodeMissing if the node has left it, BlockRefused if it is false."""
         for _ in range(_TRIES):
-            (found,) = await self._fetch([_Wanted(ref, Checked.WHOLE)])
+            (found,) = await self._fetch([_Wanted(ref, Checked.WHOLE, block)])
             if isinstance(found, RawBlock):
                 return found
             if isinstance(found, NodeMissing):
