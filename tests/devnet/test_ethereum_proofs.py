@@ -1,17 +1,23 @@
 """What a real node's account proofs show, and that nothing else passes."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from eth_abi.abi import encode
 from eth_utils.abi import function_signature_to_4byte_selector
+from ethereum_liar import Answer, lying
 
 from fixtures.anvil import Anvil
 from fixtures.contracts import artifact
+from tracer.errors import BlockRefused
 from tracer.proof.account import EMPTY_CODE, ProvenAccount, read_proof
 from tracer.proof.keccak import keccak
 from tracer.proof.trie import EMPTY_ROOT, BadProof
+from tracer.types import AssetId, Holder
+from tracer.value import Want
+from watchers.ethereum.node import EthereumNode
 
 NOBODY = "0x" + "ab" * 20
 
@@ -96,3 +102,33 @@ def test_no_changed_proof_passes(anvil: Anvil) -> None:
         read_proof(root, bytes.fromhex(receiver[2:]), [bytes(32)], answer)
     with pytest.raises(BadProof):
         read_proof(bytes(32), whom, [bytes(32)], answer)
+
+
+async def test_a_proof_from_the_block_above_is_asked_for_again(anvil: Anvil) -> None:
+    """anvil may answer so about its tip while it mines the next block; a node that stays with it is refused."""
+    sender = anvil.accounts[0]
+    for value in (5, 7):
+        anvil.transact({"from": sender, "to": NOBODY, "value": hex(value)})
+    later = anvil.rpc("eth_getProof", NOBODY, [], "0x2")
+    lies = [1]
+
+    def lie(method: str, _params: Sequence[Any], answer: Answer) -> Answer:
+        if method != "eth_getProof" or not lies[0]:
+            return answer
+        lies[0] -= 1
+        return {**answer, "result": later}
+
+    async with lying(anvil.rpc_url, lie) as url:
+        node = EthereumNode(rpc_url=url, chain_id=31337)
+        try:
+            await node.open()
+            ref = await node.ref_at(1)
+            assert ref is not None
+            want = Want(Holder(bytes.fromhex(NOBODY[2:])), AssetId("eip155:31337/slip44:60"))
+            told = await node.balances(ref, [want])
+            assert told.found[want.holder, want.asset].amount == 5
+            lies[0] = 100
+            with pytest.raises(BlockRefused, match="does not stand"):
+                await node.balances(ref, [want])
+        finally:
+            await node.close()

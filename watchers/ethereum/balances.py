@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracer.errors import Inconsistent, NodeMissing
+from tracer.errors import BlockRefused, Inconsistent, NodeMissing
 from tracer.proof.account import read_proof
 from tracer.proof.balances import Evidence, Path, Proven, Slot, pack
 from tracer.proof.header import CannotVerify, encode_header, read_header
@@ -20,6 +20,8 @@ from watchers.ethereum.ask import NO_METHOD, Question, ask_many, at_block, by_ha
 from watchers.ethereum.header import refused
 from watchers.node import Told
 from watchers.rpc import JsonRpc, RpcError
+
+_TRIES = 3
 
 BALANCE_OF = "0x70a08231"
 """The first four bytes of keccak("balanceOf(address)")."""
@@ -109,10 +111,16 @@ class Balances:
         if any(want.before for want in wants):
             blocks.append(After(ref.parent, ref.height - 1))
         places = [(after, want) for after in blocks for want in wants if after.block == ref.hash or want.before]
-        answers = await self._ask(blocks, places)
-        blocks = [with_header(after, answers["header", after.block]) for after in blocks]
-        known = {after.block: after for after in blocks}
-        read = {(known[a.block].block, w): self._read(known[a.block], w, answers) for a, w in places}
+        for left in reversed(range(_TRIES)):
+            answers = await self._ask(blocks, places)
+            blocks = [with_header(after, answers["header", after.block]) for after in blocks]
+            known = {after.block: after for after in blocks}
+            try:
+                read = {(known[a.block].block, w): self._read(known[a.block], w, answers) for a, w in places}
+                break
+            except BlockRefused:  # a node that moves on while it is asked may answer from the block above
+                if not left:
+                    raise
         skipped = self._trust(read)
         found: dict[Key, Balance] = {}
         for want in wants:
