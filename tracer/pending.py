@@ -14,6 +14,7 @@ from tracer.life import Change, Life, Lives, Observation, Seen
 from tracer.matching import LegState
 from tracer.notices import Notice
 from tracer.types import BlockFacts, BlockRef, Hash, Holder, Movement, Outpoint, TxFacts
+from tracer.value import Values
 
 NO_BLOCK = BlockRef(-1, Hash(bytes(32)), Hash(bytes(32)))
 
@@ -131,6 +132,7 @@ def dry(casework: Casework, txs: Iterable[TxFacts]) -> Casework:
         traces={},
         coins={point: casework.coins[point] for point in points if point in casework.coins},
         lives=Lives(),
+        values=Values(),
     )
 
 

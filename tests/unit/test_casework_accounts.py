@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tracer.casework import Casework
 from tracer.chain import Marks, Policy
 from tracer.custody.case import Case, Leg, LegKind, Watch
+from tracer.pending import judge_pending
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.writer import Store
@@ -26,10 +27,12 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
+    Lane,
     Movement,
     Role,
     TxFacts,
 )
+from tracer.value import Standing
 
 CHAIN = ChainId("eip155:31337")
 ETH = Asset(AssetId(f"{CHAIN}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
@@ -341,3 +344,13 @@ def test_a_deposit_is_not_fulfilled_by_a_contracts_own_money(benches: Any) -> No
     bench = benches([case("c", ROLES, legs)], {("seized", ETH): 1_000})
     bench.block([[ether(0, "seized", "contract", 1), ether(1, "contract", "exch", 500)]])
     assert bench.totals("c", ETH) == (1_000, 0, 999, 1, 0, 0)
+
+
+def test_judging_a_payment_that_is_unconfirmed_adds_nothing_to_what_was_observed(benches: Any) -> None:
+    bench = benches([case("a", {"seized": Role.SEIZED})], {("seized", ETH): 100})
+    bench.work.values.standings[account("seized"), ETH.id] = Standing(1, 100, Lane.PROVEN)
+    tx = TxFacts(0, Hash(bytes(32)), b"raw", (fee("seized", 1), ether(0, "seized", "stranger", 5)))
+    assert judge_pending(bench.work, [tx], 2_000)
+    assert bench.work.values.standings[account("seized"), ETH.id].seen.observed == 0
+    bench.block([[fee("seized", 1), ether(0, "seized", "stranger", 5)]])
+    assert bench.work.values.standings[account("seized"), ETH.id].seen.observed == -6
