@@ -326,7 +326,8 @@ def test_imports_a_case_while_it_follows(scene: Scene, net: Devnet, rng: random.
     net.mine(2)
     scene.in_step()
     scene.check()
-    early = case_file([net], [scene.births[net.name]], [scene.seizures[net.name][0]], ref="third")
+    [(seizure,)] = scene.stored.rows("SELECT seizure_height FROM v_case WHERE case_ref = 'disposal'")
+    early = case_file([net], [net.first], [seizure], ref="third")
     answer = scene.daemon.call("case", "import", str(scene.daemon.write_case("early.toml", early)))
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "imported"), answer.stderr
     published = "SELECT state FROM v_backfill WHERE case_ref = 'third'"

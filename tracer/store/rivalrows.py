@@ -60,14 +60,14 @@ class StoredRivals:
         return movement_id in self._loose
 
     def books(self, height: int) -> list[Book]:
-        """One book with all coins and balances that they held after a height."""
+        """One book with all balances that they held after a height, and all coins that ever were in their books."""
         book = Book(0, "", 0, [], {})
         keys = {"c": self.chain.id, "case": self.case_id, "h": height}
         for txid, index in self.connection.execute(
             text(
                 "SELECT DISTINCT t.txid, m.idx FROM entry e JOIN block b ON b.id = e.block_id AND b.canonical"
                 " JOIN movement m ON m.id = e.movement_id JOIN tx t ON t.id = m.tx_id WHERE b.chain_id = :c"
-                f" AND b.height <= :h AND e.case_id <> :case AND m.kind = {int(Kind.OUT)}"
+                f" AND e.case_id <> :case AND m.kind = {int(Kind.OUT)}"
                 " AND e.place IN ('seized', 'credit', 'internal', 'change', 'refund')"
             ),
             keys,
