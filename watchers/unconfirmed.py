@@ -25,6 +25,13 @@ SOON_S = 0.05
 """Pause before a mempool is looked at again that the store was not in step with."""
 
 
+REST = 4
+"""How much longer than a look the pause behind it is at least (but no longer than `mempool_poll_s`).
+
+A large mempool announces changes all the time.
+"""
+
+
 class PoolWatcher:
     """Watches one mempool; writes through the follower's store, between the follower's turns."""
 
@@ -45,6 +52,7 @@ class PoolWatcher:
         """Watch for ever."""
         failures = 0
         while True:
+            began = time.monotonic()
             pause = self._poll_s
             try:
                 pause = self._poll_s if await self._round() else min(SOON_S, self._poll_s)
@@ -57,6 +65,7 @@ class PoolWatcher:
             if self._failing:
                 pause = RETRY_S[min(failures, len(RETRY_S) - 1)]
                 failures += 1
+            await asyncio.sleep(min(REST * (time.monotonic() - began), self._poll_s))
             await self._follower.wake.mempool.sleep(pause)
 
     def _fail(self, reason: str) -> None:

@@ -1,5 +1,6 @@
 """What becomes of payments between a real bitcoind's mempool and its blocks, as the daemon tells it."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from harness.bitcoin import BitcoinNet, Coin
 from harness.devnet import leg
 from harness.life import WAIT_S, life, states, told, until
+from harness.relay import Relay
 from harness.scene import Scene
 
 FEE = 10_000
@@ -199,3 +201,43 @@ def test_what_happens_while_the_daemon_is_down_is_observed_afterwards(
     scene.in_step(WAIT_S)
     scene.check()
     scene.end()
+
+
+def no_mempool(_path: str, asked: bytes, told: bytes) -> bytes:
+    """Refuse to list the mempool, as a node does whose operator allows other methods only."""
+    if b"getrawmempool" not in asked:
+        return told
+    answers = json.loads(told, parse_float=str)
+    [number] = [one["id"] for one in json.loads(asked) if one["method"] == "getrawmempool"]
+    error = {"code": -32601, "message": "Method not found"}
+    return json.dumps(
+        [{"jsonrpc": "2.0", "id": number, "error": error} if one["id"] == number else one for one in answers]
+    ).encode()
+
+
+def test_a_mempool_that_cannot_be_watched_stops_no_block_and_is_told_of_once(net: BitcoinNet, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, [net])
+    with Relay(net.port, lie=no_mempool) as relay:
+        scene.configure(mempool_poll_s=0.05, port=relay.port)
+        scene.daemon.start()
+
+        def failures() -> list[str]:
+            return [message for rule, _, message in scene.stored.alerts() if rule == "DATA-2"]
+
+        try:
+            scene.daemon.until(failures, "the mempool fails", WAIT_S)
+            spent = coin(net, "rich")
+            payment = net.broadcast([spent], [("agency", spent.amount - FEE)])
+            net.node.mine(3)
+            scene.in_step(WAIT_S)
+            assert "unconfirmed transactions cannot be watched" in failures()[0] and len(failures()) == 1
+            assert states(scene, payment) == ["included", "confirmed"], "blocks are followed all the same"
+            relay.lie = None
+            spent = coin(net, "rich", 1)
+            later = net.broadcast([spent], [("agency", spent.amount - FEE)])
+            until(scene, later, "seen")
+            assert len(failures()) == 1
+            scene.check()
+            scene.end()
+        finally:
+            scene.daemon.kill()
