@@ -31,7 +31,7 @@ Verify = Literal["all", "hits"]
 
 HEADERS_PER_REQUEST = 64
 WHOLE_PER_REQUEST = 16
-TRANSACTIONS_PER_REQUEST = 200
+TRANSACTIONS_PER_REQUEST = 400
 """Blocks share a request until they hold this many transactions: that bounds memory, whatever the chain."""
 
 TRACE_REMEDY = 'Use a node with the trace or debug API, or write `traces = "off"` to go without internal transfers.'

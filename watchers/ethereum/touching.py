@@ -27,7 +27,7 @@ def touched_by_frames(
     for at, frame in enumerate(traces[:end]):
         if frame["blockHash"] != block:
             raise Inconsistent(f"block {block}: a trace of block {frame['blockHash']}")
-        kind, action = frame["type"], frame["action"]
+        action = frame["action"]
         if not frame["traceAddress"]:
             position += 1
             starts.append(at)
@@ -37,6 +37,7 @@ def touched_by_frames(
             continue
         if frame["transactionPosition"] != position:
             raise Inconsistent(f"block {block}: a frame of transaction {position} is out of place")
+        kind = frame["type"]
         if kind == "call":
             source, target = action["from"], action["to"]
         elif kind == "create":
