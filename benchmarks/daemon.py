@@ -110,7 +110,10 @@ def running(config: Path, store: Path, height: int) -> Iterator[Callable[[], int
         child = subprocess.Popen([TRACERD, "-c", config, "--store", store, "run"], stderr=output, stdout=output)
         try:
             _wait_for(child, store, height, log)
-            yield lambda: _peak_rss(child.pid)
+            try:
+                yield lambda: _peak_rss(child.pid)
+            except RunFailed as error:
+                raise RunFailed(f"{error}; its log ends:\n{log.read_text(errors='replace')[-2000:]}") from error
             child.terminate()
             code = child.wait(LONGEST_S)
         finally:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,9 @@ class Bench:
 OLD_TIP = ["-maxtipage=1000000000"]
 """Blocks of a fixed time in the past are no initial download to the node, during which it announces no block."""
 
-BITCOIN = {"plain": ""}
+BITCOIN = {"plain": 'compiled = "off"\n'}
+if find_spec("numba") is not None:
+    BITCOIN["compiled"] = 'compiled = "on"\n'
 ETHEREUM = {"hits": 'verify = "hits"\n', "all": 'verify = "all"\n'}
 """The daemon's configurations: what each adds to the chain's table."""
 

@@ -48,6 +48,20 @@ def _speed(result: Result, variant: Variant) -> float:
     return median(of_run(result, run).blocks_per_s for run in variant.runs)
 
 
+def times_naive_proven(result: Result, variant: Variant) -> float:
+    """The same until the command ends, when the proofs are there that catching up put off."""
+    return median(_until_end(result, run) for run in variant.runs) / median(
+        of_part(part).blocks_per_s for part in result.naive
+    )
+
+
+def _until_end(result: Result, run: Run) -> float:
+    """Blocks per second from the first commit among the dense blocks to the end of the process."""
+    start, _ = run.between(result.played.first)
+    blocks = result.played.last - max(start.height, result.played.first - 1)
+    return blocks / (run.whole_s - start.at_s)
+
+
 def peak_mb(result: Result) -> float:
     """The greatest resident memory of the daemon in all turns and while it followed, in millions of bytes."""
     peaks = [run.peak_rss for variant in result.variants for run in variant.runs]
@@ -65,6 +79,7 @@ def daemon(results: Sequence[Result]) -> list[str]:
         ("movements, equal to the naive loop's", lambda r, _: f"{r.hits:,}"),
         ("legs judged SHOWN, as played", lambda r, _: f"{r.played.fulfilled:,}"),
         ("blocks/s", lambda r, v: spread(of_run(r, run).blocks_per_s for run in v.runs)),
+        ("blocks/s until `tracerd sync` ends", lambda r, v: spread(_until_end(r, run) for run in v.runs)),
         ("transactions/s", lambda r, v: spread(of_run(r, run).blocks_per_s * r.size.txs for run in v.runs)),
         ("CPU ms/block", lambda r, v: spread(of_run(r, run).cpu_ms for run in v.runs)),
         ("its node's CPU ms/block", lambda r, v: spread(of_run(r, run).node_cpu_ms for run in v.runs)),

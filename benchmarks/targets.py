@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.latency import quantile
 from benchmarks.measure import Result, Variant
-from benchmarks.table import lines, peak_mb, times_fetched, times_naive
+from benchmarks.table import lines, peak_mb, times_fetched, times_naive, times_naive_proven
 
 RATIOS = {
     ("bitcoin", "plain"): ((6.0, 25.0), (0.05, 0.3)),
@@ -64,6 +64,8 @@ def targets(results: Iterable[Result]) -> list[Target]:
             what = f"{chain.capitalize()} catch-up ({variant.name})"
             naive, fetched = RATIOS.get((chain, variant.name), (None, None))
             found.append(_ratio(f"{what} against the naive loop", times_naive(result, variant), naive))
+            if variant.name == "hits":
+                found.append(_ratio(f"{what} until hits are proven too", times_naive_proven(result, variant), None))
             found.append(_ratio(f"{what} against fetching and throwing away", times_fetched(result, variant), fetched))
         for variant in result.variants:
             found += _latency(chain, variant)
