@@ -17,6 +17,7 @@ TRACERD = Path(sys.executable).with_name("tracerd")
 POLL_S = 0.01
 LONGEST_S = 900.0
 TIP = "SELECT height FROM block WHERE id = (SELECT tip_id FROM follower)"
+IN_STEP = "SELECT 1 FROM follower_status WHERE state = 'in step' AND node_height = ? AND contacted_at >= ?"
 
 
 class RunFailed(Exception):
@@ -101,7 +102,7 @@ def sync(config: Path, store: Path, node: int, upto: int) -> Run:
 
 @contextmanager
 def running(config: Path, store: Path, height: int) -> Iterator[Callable[[], int]]:
-    """Follow with `tracerd run` while the context lasts; it begins when the store stands at `height`.
+    """Follow with `tracerd run` while the context lasts; it begins when the daemon says that it is in step at `height`.
 
     Gives a function that tells the daemon's peak memory so far, in bytes.
     """
@@ -124,9 +125,9 @@ def running(config: Path, store: Path, height: int) -> Iterator[Callable[[], int
 
 
 def _wait_for(child: "subprocess.Popen[bytes]", store: Path, height: int, log: Path) -> None:
-    began = time.perf_counter()
+    began, started_at = time.perf_counter(), int(time.time())
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as reader:
-        while b" opened" not in log.read_bytes() or reader.execute(TIP).fetchone() != (height,):
+        while reader.execute(IN_STEP, (height, started_at)).fetchone() is None:
             if child.poll() is not None or time.perf_counter() - began > LONGEST_S:
                 raise RunFailed(f"tracerd run did not come to {height}:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(POLL_S)
