@@ -14,6 +14,7 @@ from benchmarks import daemon, dense_anvil, dense_bitcoin
 from benchmarks.latency import Latency, Make, follow
 from benchmarks.story import Played, Size, toml_text, write_case
 from fixtures.bitcoind import Bitcoind
+from watchers.bitcoin.family import BitcoinChain
 
 Say = Callable[[str], None]
 Hits = set[tuple[str, str, str, int, int]]
@@ -101,9 +102,10 @@ class Bench:
 OLD_TIP = ["-maxtipage=1000000000"]
 """Blocks of a fixed time in the past are no initial download to the node, during which it announces no block."""
 
-BITCOIN = {"plain": 'compiled = "off"\n'}
-if find_spec("numba") is not None:
-    BITCOIN["compiled"] = 'compiled = "on"\n'
+COMPILED = "compiled" in BitcoinChain.model_fields and find_spec("numba") is not None
+"""Whether this version and this installation have compiled steps for Bitcoin."""
+
+BITCOIN = {"plain": 'compiled = "off"\n', "compiled": 'compiled = "on"\n'} if COMPILED else {"plain": ""}
 ETHEREUM = {"hits": 'verify = "hits"\n', "all": 'verify = "all"\n'}
 """The daemon's configurations: what each adds to the chain's table."""
 
