@@ -221,14 +221,14 @@ def test_a_block_that_returns_is_included_anew(play: Play) -> None:
 
 def test_a_payment_outside_a_leg_alarms_once_while_it_is_unconfirmed(play: Play) -> None:
     theft = play.sighting(play.pay("theft", [("leak", 1)], [(STRANGER, 108_000_000)]))
-    before = read(play, "SELECT * FROM ledger")
+    before, books = read(play, "SELECT * FROM ledger"), repr(play.casework.books)
     [notice] = play.pool([theft])
     assert (notice.rule, notice.severity) == ("LEG-1", "CRITICAL")
     assert notice.message.startswith("unconfirmed: 1.08000000 BTC left custody to bc1qstranger: leak; 0.00950000 BTC")
     assert play.pool([theft]) == []
     assert play.pool([], {theft.txid: Dropped(1)}) == []
     assert play.pool([theft]) == [], "told once, though it was seen again"
-    assert read(play, "SELECT * FROM ledger") == before
+    assert (read(play, "SELECT * FROM ledger"), repr(play.casework.books)) == (before, books)
     play.mine(play.pay("theft", [("leak", 1)], [(STRANGER, 108_000_000)]))
     assert [row[0] for row in log(play, "theft")] == ["seen", "dropped", "seen", "included"]
     told = [str(row[0]) for row in read(play, "SELECT message FROM v_alert WHERE rule = 'LEG-1' AND txid IS NOT NULL")]
@@ -244,6 +244,9 @@ def test_a_payment_that_serves_a_leg_is_no_alarm_and_neither_is_the_one_that_wai
         first = play.sighting(play.pay("test", [("secure", 0)], [(AGENCY, 1_000_000), (AUTHORITY, 298_980_000)]))
         second = play.sighting(play.pay("receive", [("test", 1)], [(AGENCY, 298_970_000)]), "test")
         assert play.pool([first, second], now=wall) == []
+        theft = play.sighting(play.pay("theft", [("test", 1)], [(STRANGER, 298_970_000)]), "test")
+        notices = play.pool([first, theft], now=wall)
+        assert ["2.98970000 BTC left custody" in one.message for one in notices] == [True]
         again = play.sighting(play.pay("again", [("secure", 0)], [(AGENCY, 1_000_000), (STRANGER, 298_980_000)]))
         [notice] = play.pool([again], now=wall)
         assert "2.98980000 BTC left custody" in notice.message and notice.rule == "LEG-1"
