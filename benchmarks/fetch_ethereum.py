@@ -1,7 +1,7 @@
 """Fetches header, Transfer logs and traces of a span of blocks and throws them away.
 
 Run as a process of its own: reads its order as JSON from stdin, writes what it took as JSON to stdout. The requests are
-those of the daemon: headers many at a time; then logs by hash and traces by number for about 200 transactions in one
+those of the daemon: headers many at a time; then logs by hash and traces by number for about 400 transactions in one
 request, four requests at a time. Of the answers only the headers are read, for their hashes.
 """
 
@@ -18,7 +18,7 @@ import orjson
 from benchmarks.cpu import cpu_s
 
 IN_FLIGHT = 4
-HEADERS_PER_REQUEST, TRANSACTIONS_PER_REQUEST = 64, 200
+HEADERS_PER_REQUEST, TRANSACTIONS_PER_REQUEST = 64, 400
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 Header = dict[str, Any]

@@ -41,7 +41,7 @@ class ProofsOwed:
         if not refs:
             self.below = max(-1, tip.height - LOOKED_BACK)
             return False
-        whole: list[BlockFacts] = [scanner.scan(await node.whole(ref)) for ref in refs]
+        whole: list[BlockFacts] = [scanner.complete(scanner.scan(await node.whole(ref)), None) for ref in refs]
         judged = add_proofs(self.store, self.chain(), whole, self.rejudge, int(time.time()))
         self.tell(judged.notices if judged else ())
         return True

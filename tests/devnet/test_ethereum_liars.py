@@ -404,3 +404,22 @@ async def test_a_node_that_told_of_a_payment_that_is_not_in_the_block_halts_the_
         daemon.start("sync")
         assert await asyncio.to_thread(daemon.wait, 60.0) == 3
     assert "read whole, it says other than the node told of it" in daemon.log
+
+
+@pytest.mark.parametrize("others", [(), ("stranger",)])
+async def test_a_scanner_for_whom_a_node_did_not_look_misses_nothing(played: Played, others: Sequence[str]) -> None:
+    """Sources and back-fills read through nodes that were made for another interest."""
+    other, mine = EthereumScanner(CHAIN, ETHER), EthereumScanner(CHAIN, ETHER)
+    other.watch([getattr(played, name) for name in others])
+    mine.watch([played.watched])
+    node = EthereumNode(rpc_url=played.anvil.rpc_url, chain_id=31337, verify="hits", concerns=other.concerns)
+    try:
+        await node.open()
+        before = await node.ref_at(played.height - 1)
+        assert before is not None
+        async for ref, raw in node.blocks(before, played.height):
+            draft = mine.scan(raw)
+            facts = mine.complete(draft, await node.answer(draft))
+            assert facts == mine.scan(await node.whole(ref)) and len(facts.transactions) == 4
+    finally:
+        await node.close()

@@ -21,7 +21,7 @@ from watchers.ethereum.balances import Balances
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.pending import Pending
 from watchers.ethereum.push import WebsocketPush
-from watchers.ethereum.raw import Part, RawBlock
+from watchers.ethereum.raw import Part, RawBlock, Unread
 from watchers.ethereum.reading import TRACE_REMEDY, BlockReader, Verify
 from watchers.node import Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
@@ -141,8 +141,9 @@ class EthereumNode:
         for header in nothing:
             yield header
 
-    async def answer(self, draft: BlockFacts) -> None:
-        """Answer nothing: blocks come with all that a scan needs."""
+    async def answer(self, draft: BlockFacts | Unread) -> RawBlock | None:
+        """Read a block whole for a scanner whom it concerns; else blocks come with all that a scan needs."""
+        return await self._reader.whole(draft.ref) if isinstance(draft, Unread) else None
 
     async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
         """Balances after a block, by its hash; raises NodeMissing if the node has left the block.

@@ -1,13 +1,32 @@
 """A block as its parts were fetched and verified: what the scanner is given. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.proof.ethereum import ProvenBlock
-from tracer.types import Checked
+from tracer.types import BlockRef, Checked
 from watchers.ethereum.frames import Frame
 from watchers.ethereum.told import ToldBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What part watched accounts have in a block: in which transactions, and whether beside them."""
+
+    positions: tuple[int, ...]
+    loose: bool
+
+
+Concerns = Callable[["RawBlock"], Part | None]
+"""Says what part a scanner's watched accounts have in a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A block that concerns a scanner, and was not read for it: it is to be fetched whole."""
+
+    ref: BlockRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +38,7 @@ class RawBlock:
     internal: whether they hold internal calls, else only top frames.
     proven: its transactions and receipts, held against all roots; None: only its header was (policy `hits`).
     told: without `proven`, the transactions of interest and their receipts, by position, as the node tells them.
+    by: whose interest decided that, by a scanner's `concerns`; another's must look again.
     checked: WHOLE if all senders are to be recovered as well, so that nothing of the interest can be missing.
     """
 
@@ -29,11 +49,4 @@ class RawBlock:
     proven: ProvenBlock | None = None
     checked: Checked = Checked.HEADER
     told: ToldBlock | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What part watched accounts have in a block: in which transactions, and whether beside them."""
-
-    positions: tuple[int, ...]
-    loose: bool
+    by: Concerns | None = field(default=None, compare=False)

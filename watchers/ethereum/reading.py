@@ -253,7 +253,7 @@ class BlockReader:
             prove_header(header)
         except BadProof as error:
             raise refused(ref, error, header) from error
-        return RawBlock(header, logs, frames, self.tracing is not Tracing.TOP_ONLY)
+        return RawBlock(header, logs, frames, self.tracing is not Tracing.TOP_ONLY, by=self._concerns)
 
     async def _fetch(self, wanted: Sequence[_Wanted]) -> list[_Found]:
         """Fetch blocks whole and prove them; in place of one that is not to be had, what the node says, or None.

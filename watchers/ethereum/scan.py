@@ -13,7 +13,7 @@ from tracer.types import Asset, BlockFacts, ChainId, Checked, Holder, Outpoint
 from watchers.ethereum.facts import Interest, told_facts, whole_facts
 from watchers.ethereum.frames import OUT_OF_SHAPE
 from watchers.ethereum.header import EMPTY_TRIE, ref_of, refused
-from watchers.ethereum.raw import Part, RawBlock
+from watchers.ethereum.raw import Part, RawBlock, Unread
 from watchers.ethereum.touching import rewards, touched_by_frames, touched_by_logs
 from watchers.node import Coin
 
@@ -65,13 +65,16 @@ class EthereumScanner:
             raise Inconsistent(f"block {block}: the node's answer is out of shape: {error!r}") from error
         return Part(tuple(sorted(touched)), loose) if touched or loose else None
 
-    def scan(self, raw: RawBlock) -> BlockFacts:
+    def scan(self, raw: RawBlock) -> BlockFacts | Unread:
         """Find what a block says; raises Inconsistent or BlockRefused if its parts do not belong together.
 
-        A block that is neither proven nor told of was found to concern nobody (`concerns`).
+        A block that is neither proven nor told of was found to concern nobody (`concerns`), if by this scanner.
         """
         ref = ref_of(raw.header)
-        if raw.proven is None and raw.told is None:
+        mine = raw.by in (None, self.concerns)
+        if raw.proven is None and not mine and self.concerns(raw) is not None:
+            return Unread(ref)
+        if raw.proven is None and (raw.told is None or not mine):
             unseen = ("internal transfers unobserved",) if raw.header["transactions"] and not raw.internal else ()
             time = int(raw.header["timestamp"], 16)
             return BlockFacts(ref, time, None, (), skipped=unseen, checked=Checked.HEADER)
@@ -85,6 +88,11 @@ class EthereumScanner:
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's answer is out of shape: {error!r}") from error
 
-    def complete(self, draft: BlockFacts, answers: object) -> BlockFacts:
-        """Return the draft: what a block says of accounts is complete, the node has nothing to add."""
+    def complete(self, draft: BlockFacts | Unread, answers: object) -> BlockFacts:
+        """Return the draft, or what the block says that had to be read for it."""
+        if isinstance(draft, Unread):
+            if not isinstance(answers, RawBlock):
+                raise TypeError("the block was to be read, and nobody did")
+            draft = self.scan(answers)
+        assert isinstance(draft, BlockFacts), "a block that is read whole leaves nothing open"
         return draft
