@@ -62,10 +62,11 @@ def _until_end(result: Result, run: Run) -> float:
     return blocks / (run.whole_s - start.at_s)
 
 
-def peak_mb(result: Result) -> float:
+def peak_mb(variant: Variant) -> float:
     """The greatest resident memory of the daemon in all turns and while it followed, in millions of bytes."""
-    peaks = [run.peak_rss for variant in result.variants for run in variant.runs]
-    peaks += [variant.latency.peak_rss for variant in result.variants if variant.latency is not None]
+    peaks = [run.peak_rss for run in variant.runs]
+    if variant.latency is not None:
+        peaks.append(variant.latency.peak_rss)
     return max(peaks) / 1e6
 
 

@@ -79,7 +79,10 @@ def targets(results: Iterable[Result]) -> list[Target]:
             )
             for one in result.verified
         ]
-        found.append(Target(f"{chain.capitalize()}: resident memory", peak_mb(result), *PEAK_MB, " MB", False))
+        found += [
+            Target(f"{chain.capitalize()} ({one.name}): resident memory", peak_mb(one), *PEAK_MB, " MB", False)
+            for one in result.variants
+        ]
     return found
 
 
