@@ -192,7 +192,8 @@ class Follower:
         if outcome is None or outcome.state != "in step":
             return outcome
         done = await self._backfill.turn(self._tip, self._marks, self._casework.clock, lambda: self._give_way > 0)
-        self._stale = self._stale or done is Turn.PUBLISHED
+        if done is Turn.PUBLISHED:
+            self._stale, self._proofs.below = True, -1
         return outcome if done is Turn.IDLE else None
 
     async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:

@@ -269,3 +269,20 @@ def tracer(late: Late, *command: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("net", ["ethereum"], indirect=True)
+def test_a_late_case_under_hits_is_read_and_then_proven(net: Devnet, rng: random.Random, tmp_path: Path) -> None:
+    birth, seizure = net.first, net.height()
+    busy(net, rng, 30)
+    late = Late(net, tmp_path, [first_case(net, birth, seizure)])
+    late.daemon = Tracerd(tmp_path / "late", [net.table(verify="hits")], late.cases)
+    late.daemon.start()
+    late.in_step()
+    late.add(second_case(net, birth, seizure + 10))
+    late.in_step()
+    unproven = "SELECT count(*) FROM tx t JOIN block b ON b.id = t.block_id AND b.canonical WHERE t.proof IS NULL"
+    late.daemon.until(lambda: late.stored.rows(unproven) == [(0,)], "every hit proven", 60.0)
+    assert late.daemon.stop() == 0
+    assert [rule for rule, severity, _ in late.stored.alerts() if rule.startswith("CHAIN")] == []
+    late.check()

@@ -142,6 +142,13 @@ def merge_facts(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> No
             )
     strengthen(connection, blocks)
     for block in blocks:
+        if block.prepared.facts.checked is Checked.HEADER and any(
+            ("tx", tx.id) in block.new for tx in block.prepared.txs
+        ):
+            connection.execute(  # its new transactions owe their proofs
+                text("UPDATE block SET checked = :k WHERE id = :id AND checked > :k"),
+                {"k": int(Checked.HEADER), "id": block.known.block},
+            )
         if block.prepared.txs or block.prepared.loose or block.prepared.checks:
             keep_header(connection, block.known.block, block.prepared.facts.header)
 

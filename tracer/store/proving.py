@@ -16,11 +16,15 @@ Legs = Sequence[tuple[int, int]]
 
 
 def unproven(connection: Connection, chain: ChainHandle, above: int, count: int) -> list[BlockRef]:
-    """The lowest canonical blocks above a height of which only the header was checked, and which have transactions."""
+    """The lowest canonical blocks above a height of which only the header was checked, and which have transactions.
+
+    None while late watches are back-filled: their facts are stored already, and the scanner does not look for them yet.
+    """
     rows = connection.execute(
         text(
             "SELECT b.height, b.hash, b.parent FROM block b WHERE b.chain_id = :c AND b.height > :above AND b.canonical"
             " AND b.checked = :header AND EXISTS (SELECT 1 FROM tx t WHERE t.block_id = b.id AND t.proof IS NULL)"
+            " AND NOT EXISTS (SELECT 1 FROM backfill f WHERE f.chain_id = :c AND f.published_height IS NULL)"
             " ORDER BY b.height LIMIT :n"
         ),
         {"c": chain.id, "above": above, "header": int(Checked.HEADER), "n": count},
