@@ -43,6 +43,7 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
+    Lane,
     Movement,
     Outpoint,
     Role,
@@ -423,7 +424,8 @@ class Casework:
     def _judge_leg(self, book: Book, leg: LegState, marks: Marks, judged: Judged) -> None:
         plan = leg.plan
         marks = marks_for(marks, self.policy, plan.asset, plan.amount)
-        judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()))
+        counted = Lane.PROVEN if self.utxo else Lane.REPORTED  # work is verified; tags are what nodes say
+        judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()), counted)
         settled = leg.complete and max(a.height for a in leg.arrivals) <= marks.final if leg.arrivals else True
         if settled:
             book.unsettled.discard(plan.id)
