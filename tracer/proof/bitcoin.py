@@ -3,16 +3,13 @@
 Sources: BIP 34 (height in the coinbase), BIP 141 (witness commitment), CVE-2012-2459 (mutated trees), BIP 54 (64-byte
 transactions).
 
-A stored proof is: 1 byte version (1), 4 bytes number of transactions in the block, the steps of the txid's merkle
-branch; for a transaction with a witness also the steps of its wtxid's branch, those of the coinbase's own branch, and
-the coinbase in full, which carries the commitment. Numbers are little-endian, hashes in wire order; a branch has as
-many steps as the number of transactions demands. Of the coinbase's own witness only the reserved value is committed to.
+A stored proof is: 1 byte version (1), 1 byte height of the tree, the steps of the txid's merkle branch, as many as the
+tree is high; for a transaction with a witness also those of its wtxid's branch, those of the coinbase's own branch, and
+the coinbase in full, which carries the commitment. Hashes are in wire order.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import Struct
-from struct import error as StructError
 
 from tracer.proof.headers import HEADER_BYTES, hash_of
 from tracer.proof.merkle import branch, climb
@@ -25,14 +22,11 @@ COMMITMENT = b"\x6a\x24\xaa\x21\xa9\xed"
 MAX_BLOCK_BYTES = 4_000_000
 """A block weighs at most 4,000,000, and a byte at least 1 (BIP 141)."""
 
-_HEAD = Struct("<BI")
-
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What links one transaction to its header; see the module. coinbase: empty where there is no witness to show."""
 
-    total: int
     steps: tuple[bytes, ...]
     witness_steps: tuple[bytes, ...] = ()
     coinbase_steps: tuple[bytes, ...] = ()
@@ -76,35 +70,31 @@ def prove(
     position: int,
     tree: Sequence[Sequence[bytes]],
     witness_tree: Sequence[Sequence[bytes]] = (),
+    coinbase_steps: Sequence[bytes] = (),
     coinbase: bytes = b"",
 ) -> bytes:
     """Write the proof of one transaction from the levels of its block's trees.
 
-    witness_tree, coinbase: given for a transaction with a witness that is not the coinbase itself.
+    witness_tree, coinbase and its branch: given for a transaction with a witness that is not the coinbase itself.
     """
     steps = branch(tree, position)
     if witness_tree:
-        steps += branch(witness_tree, position) + branch(tree, 0)
-    return b"".join([_HEAD.pack(VERSION, len(tree[0])), *steps, coinbase])
+        steps += [*branch(witness_tree, position), *coinbase_steps]
+    return b"".join([bytes((VERSION, len(tree) - 1)), *steps, coinbase])
 
 
 def read_proof(data: bytes, witness: bool) -> Proof:
     """Read a proof; `witness`: of a transaction that has one. Raises ValueError if it is not one."""
-    try:
-        version, total = _HEAD.unpack_from(data)
-    except StructError as error:
-        raise ValueError("its proof is cut short") from error
-    if version != VERSION or not total:
-        raise ValueError(f"its proof is of version {version} for {total} transactions")
-    height, branches = (total - 1).bit_length(), 3 if witness else 1
-    begin = _HEAD.size
-    end = begin + 32 * height * branches
-    steps = [data[at : at + 32] for at in range(begin, end, 32)]
+    if len(data) < 2 or data[0] != VERSION:
+        raise ValueError("its proof is of a version unknown here")
+    height, branches = data[1], 3 if witness else 1
+    end = 2 + 32 * height * branches
     rest = data[end:]
     if len(data) < end or bool(rest) != witness:
-        raise ValueError(f"its proof of {len(data)} bytes does not fit {total} transactions")
+        raise ValueError(f"its proof of {len(data)} bytes does not fit a tree of height {height}")
+    steps = [data[at : at + 32] for at in range(2, end, 32)]
     own, witnesses, coinbases = (tuple(steps[height * n : height * (n + 1)]) for n in range(3))
-    return Proof(total, own, witnesses, coinbases, rest)
+    return Proof(own, witnesses, coinbases, rest)
 
 
 def check(header: bytes, block: Hash, txid: Hash, position: int, raw: bytes, proof: bytes) -> None:
@@ -126,7 +116,7 @@ def check(header: bytes, block: Hash, txid: Hash, position: int, raw: bytes, pro
     if is_coinbase != (transaction.inputs[0][0] == NOWHERE):
         raise ValueError("only the first transaction of a block is a coinbase")
     root = header[36:68]
-    if climb(leaf, position, found.total, found.steps) != root:
+    if climb(leaf, position, found.steps) != root:
         raise ValueError("the merkle branch does not lead to the header's root")
     if not transaction.span.segwit:
         return
@@ -134,6 +124,6 @@ def check(header: bytes, block: Hash, txid: Hash, position: int, raw: bytes, pro
         return
     coinbase = parse(found.coinbase)
     first = hash256(stripped(found.coinbase, coinbase.span))
-    if coinbase.inputs[0][0] != NOWHERE or climb(first, 0, found.total, found.coinbase_steps) != root:
+    if coinbase.inputs[0][0] != NOWHERE or climb(first, 0, found.coinbase_steps) != root:
         raise ValueError("the coinbase of the proof is not the block's")
-    check_witness_root(coinbase, climb(hash256(raw), position, found.total, found.witness_steps))
+    check_witness_root(coinbase, climb(hash256(raw), position, found.witness_steps))

@@ -36,7 +36,7 @@ def branch(tree: Sequence[Sequence[bytes]], position: int) -> list[bytes]:
     """The neighbours from a leaf up to below the root.
 
     >>> tree = levels([bytes([n]) * 32 for n in range(5)])
-    >>> [climb(leaf, at, 5, branch(tree, at)) == tree[-1][0] for at, leaf in enumerate(tree[0])]
+    >>> [climb(leaf, at, branch(tree, at)) == tree[-1][0] for at, leaf in enumerate(tree[0])]
     [True, True, True, True, True]
     """
     steps = []
@@ -47,19 +47,18 @@ def branch(tree: Sequence[Sequence[bytes]], position: int) -> list[bytes]:
     return steps
 
 
-def climb(leaf: bytes, position: int, total: int, steps: Sequence[bytes]) -> bytes:
-    """The root that a branch leads to from a leaf among `total`.
+def climb(leaf: bytes, position: int, steps: Sequence[bytes]) -> bytes:
+    """The root that a branch leads to from a leaf.
 
-    Raises ValueError where the branch is not as long as such a tree is high, or a neighbour repeats a node other than
-    the last of its level (CVE-2012-2459).
+    Raises ValueError where the position does not fit the branch, or a node repeats its left neighbour: then it is the
+    copy that fills up an odd level, and not in the list (CVE-2012-2459).
     """
-    if not 0 <= position < total or len(steps) != (total - 1).bit_length():
-        raise ValueError(f"position {position} of {total} has no branch of {len(steps)} steps")
-    last = total - 1
+    if position >> len(steps):
+        raise ValueError(f"position {position} has no branch of {len(steps)} steps")
     for step in steps:
-        if (step == leaf) != (position == last and not position & 1):
+        if position & 1 and step == leaf:
             raise ValueError("its merkle branch is mutated (CVE-2012-2459)")
         pair = step + leaf if position & 1 else leaf + step
         leaf = sha256(sha256(pair).digest()).digest()
-        position, last = position >> 1, last >> 1
+        position >>= 1
     return leaf

@@ -1,11 +1,13 @@
 """What the Bitcoin family offers: its settings, its node and scanner, and how its holders are written."""
 
+import logging
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from tracer.errors import NodeLacks
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
@@ -13,6 +15,8 @@ from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
 from watchers.strict import Table, Unfit, show
+
+log = logging.getLogger(__name__)
 
 Network = Literal["main", "test", "testnet4", "signet", "regtest"]
 
@@ -47,6 +51,7 @@ def _one_or_more(value: object) -> object:
 class _Login(Table):
     """How to log in to a bitcoind: its cookie file, or a user and a password, or neither."""
 
+    compiled: Literal["auto", "on", "off"] = Field(default="auto", description='"auto", "on" or "off"')
     cookie_file: FilePath | None = Field(default=None, description="the path of bitcoind's cookie file")
     user: str | None = Field(default=None, min_length=1, description="a user name")
     password: SecretStr | None = Field(default=None, description="a password")
@@ -134,7 +139,24 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         in_flight=chain.in_flight,
         zmq=chain.zmq,
     )
-    return node, BitcoinScanner(chain.native.id, HeaderChain(NETWORKS[chain.network], chain.headers_from))
+    headers = HeaderChain(NETWORKS[chain.network], chain.headers_from)
+    return node, BitcoinScanner(chain.native.id, headers, lambda: _reader(chain))
+
+
+def _reader(chain: BitcoinChain) -> Any:
+    """What reads blocks by compiled steps, where that is wanted and installed; None: plain Python does."""
+    if chain.compiled == "off":
+        return None
+    try:
+        from watchers.bitcoin.compiled import HOW, Compiled
+    except ImportError as error:
+        if chain.compiled == "on":
+            fix = 'Install the extra: pip install "custody-tracer[fast]"; or set `compiled = "auto"`.'
+            raise NodeLacks(f"{chain.name}: compiled steps are not installed ({error})", fix) from error
+        log.info("chain=%s reads blocks in plain Python: the extra `fast` is not installed", chain.name)
+        return None
+    log.info("chain=%s reads blocks by steps %s", chain.name, HOW)
+    return Compiled()
 
 
 def _pool(chain: BitcoinChain, scanner: Any) -> Pool:

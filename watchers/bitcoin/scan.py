@@ -1,10 +1,11 @@
 """What a raw block says about the scripts and coins of interest, and what is still to be asked. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from tracer.errors import BlockRefused, HeadersLost, Inconsistent
-from tracer.proof.blocks import SpanTuple, Whole, bare_size, check_block, txids_of
+from tracer.proof.blocks import Laid, SpanTuple, Whole, bare_size, check_block, lay
 from tracer.proof.headers import HEADER_BYTES, HeaderChain, hash_of, parent_of
 from tracer.proof.transactions import (
     AMBIGUOUS_BYTES,
@@ -19,6 +20,37 @@ from tracer.types import AssetId, BlockFacts, BlockRef, Checked, Hash, Holder, K
 from tracer.types import outpoint as join
 from watchers.bitcoin.walk import walk
 from watchers.node import Coin
+
+STALE, STALE_AT_LEAST = 4, 10_000
+"""The compiled steps forget no single coin; all are put in anew when so many times as many, and so many, are there."""
+
+
+class Members(Protocol):
+    """A set of byte strings that grows."""
+
+    def update(self, members: Iterable[bytes], /) -> None:
+        """Add byte strings."""
+
+    def __contains__(self, member: object, /) -> bool: ...
+
+
+class Forgettable(Members, Protocol):
+    """One that can be emptied."""
+
+    def clear(self) -> None:
+        """Take everything out."""
+
+    def __len__(self) -> int: ...
+
+
+class Reader(Protocol):
+    """Lays blocks out and names the transactions that may be of interest, by compiled steps."""
+
+    scripts: Members
+    coins: Forgettable
+
+    def read(self, block: bytes) -> tuple[Laid, Iterator[int]] | None:
+        """Read a block; None where the plain way must say what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +94,41 @@ class Draft:
 
 
 class BitcoinScanner:
-    """Holds the watched scripts and coins of one chain, and its headers; see `watchers.node.Scanner`."""
+    """Holds the watched scripts and coins of one chain, and its headers; see `watchers.node.Scanner`.
 
-    def __init__(self, asset: AssetId, headers: HeaderChain) -> None:
+    make_reader: makes what reads blocks by compiled steps, or None; asked once, when there is something to watch.
+    """
+
+    def __init__(
+        self, asset: AssetId, headers: HeaderChain, make_reader: Callable[[], Reader | None] = lambda: None
+    ) -> None:
         self._asset = asset
         self.headers = headers
-        self._scripts: set[bytes] = set()
+        self._make_reader = make_reader
+        self._reader: Reader | None = None
+        self._scripts: Members | None = None
         self._coins: dict[Outpoint, Coin] = {}
 
     def watch(self, holders: Iterable[Holder]) -> None:
         """Be interested in credits of these script pubkeys from now on."""
-        self._scripts.update(holders)
+        self._watched().update(holders)
+
+    def _watched(self) -> Members:
+        if self._scripts is None:
+            self._reader = self._make_reader()
+            self._scripts = set() if self._reader is None else self._reader.scripts
+            if self._reader is not None:
+                self._reader.coins.update(self._coins)
+        return self._scripts
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Be interested in the spending of these coins."""
         self._coins.update(coins)
+        if self._reader is not None:
+            if len(self._reader.coins) > STALE * len(self._coins) + STALE_AT_LEAST:
+                self._reader.coins.clear()
+                self._reader.coins.update(self._coins)
+            self._reader.coins.update(coins)
 
     def forget(self, points: Iterable[Outpoint]) -> None:
         """Stop being interested in these coins."""
@@ -86,6 +138,8 @@ class BitcoinScanner:
     def forget_all(self) -> None:
         """Forget every coin; watched scripts stay."""
         self._coins.clear()
+        if self._reader is not None:
+            self._reader.coins.clear()
 
     @property
     def coins(self) -> Mapping[Outpoint, Coin]:
@@ -94,7 +148,7 @@ class BitcoinScanner:
 
     def watches(self, holder: Holder) -> bool:
         """Whether a script pubkey is watched."""
-        return holder in self._scripts
+        return self._scripts is not None and holder in self._scripts
 
     def scan(self, raw: RawBlock) -> Draft:
         """Verify a block whole and find its hits.
@@ -105,12 +159,13 @@ class BitcoinScanner:
         header = _checked_header(raw)
         self._stand(raw.ref, header)
         try:
-            hits, spans = self._hits(raw.data)
-            whole = self._whole(raw, spans, hits)
+            hits, laid = self._hits(raw.data)
+            witnesses = any(_has_witness(laid.spans[hit.position]) for hit in hits if hit.position)
+            whole = check_block(self.headers.rules, raw.ref.height, raw.data, laid, witnesses)
         except (IndexError, ValueError) as error:
             reason = str(error) if isinstance(error, ValueError) else "its bytes end too early"
             raise _refused(raw.ref, reason, raw.data) from error
-        proven = tuple(_with_proof(hit, spans[hit.position], whole) for hit in hits)
+        proven = tuple(_with_proof(hit, laid.spans[hit.position], whole) for hit in hits)
         return Draft(raw.ref, int.from_bytes(header[68:72], "little"), header, proven)
 
     def _stand(self, ref: BlockRef, header: bytes) -> None:
@@ -124,25 +179,30 @@ class BitcoinScanner:
         if context.height != ref.height:
             raise Inconsistent(f"block {ref.hash.hex()} is at height {context.height}, not {ref.height}")
 
-    def _hits(self, data: bytes) -> tuple[list[Hit], list[SpanTuple]]:
-        """Walk over a block; returns its hits, and where all its transactions lie."""
+    def _hits(self, data: bytes) -> tuple[list[Hit], Laid]:
+        """Go through a block; returns its hits, and where all its transactions lie."""
+        scripts = self._watched()
         fresh: dict[Outpoint, Coin] = {}  # created in this block and of interest to its later transactions
         seen: dict[Outpoint, Coin] = {}  # created by any hit of this block: answers that need no question
         spent: set[Outpoint] = set()
         hits: list[Hit] = []
-        spans: list[SpanTuple] = []
-        for position, spends in walk(data, self._scripts, self._coins, fresh, spans):
-            begin, _, end = spans[-1]
-            hit = self._cut(data[begin:end], position, spends, seen, spent)
+        read = None if self._reader is None else self._reader.read(data)
+        walked: list[SpanTuple] = []
+        spans: Sequence[SpanTuple] = walked
+        candidates = walk(data, scripts, self._coins, fresh, walked)
+        if read is not None:
+            spans, candidates = read[0].spans, read[1]
+        for position in candidates:
+            begin, _, end = spans[position]
+            raw = data[begin:end]
+            parsed = parse(raw)
+            spends = any(point in self._coins or point in fresh for point, _ in parsed.inputs)
+            if not spends and not any(script in scripts for _, script in parsed.outputs):
+                continue  # compiled steps name some transactions too many
+            hit = self._cut(raw, parsed, position, spends, seen, spent)
             hits.append(hit)
             fresh.update((join(hit.txid, index), coin) for index, coin in hit.outputs)
-        return hits, spans
-
-    def _whole(self, raw: RawBlock, spans: list[SpanTuple], hits: list[Hit]) -> Whole:
-        """Hold the block against its header; its witnesses too where a hit has one."""
-        txids = txids_of(raw.data, spans)
-        witnesses = any(_has_witness(spans[hit.position]) for hit in hits if hit.position)
-        return check_block(self.headers.rules, raw.ref.height, raw.data, spans, txids, witnesses)
+        return hits, lay(data, walked) if read is None else read[0]
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:
         """Turn a draft and the node's coins (outpoint -> Coin, or None) into facts; raises Inconsistent."""
@@ -152,9 +212,17 @@ class BitcoinScanner:
         )
         return BlockFacts(draft.ref, draft.time, draft.header, transactions, checked=Checked.WHOLE)
 
-    def _cut(self, raw: bytes, position: int, spends: bool, seen: dict[Outpoint, Coin], spent: set[Outpoint]) -> Hit:
-        """Parse one hit; adds its outputs to `seen` and what it spends to `spent`."""
-        parsed = parse(raw)
+    def _cut(
+        self,
+        raw: bytes,
+        parsed: Transaction,
+        position: int,
+        spends: bool,
+        seen: dict[Outpoint, Coin],
+        spent: set[Outpoint],
+    ) -> Hit:
+        """Make a hit of a transaction; adds its outputs to `seen` and what it spends to `spent`."""
+        scripts = self._watched()
         txid = Hash(hash256(stripped(raw, parsed.span))[::-1])
         inputs = tuple(self._spent(parsed, txid, seen, spent)) if spends else ()
         outputs = []
@@ -163,7 +231,7 @@ class BitcoinScanner:
                 raise ValueError(f"{txid.hex()} has an output of {amount} satoshi")
             coin = Coin(Holder(script), amount)
             seen[join(txid, index)] = coin
-            if spends or script in self._scripts:
+            if spends or script in scripts:
                 outputs.append((index, coin))
         return Hit(position, txid, raw, inputs, tuple(outputs))
 

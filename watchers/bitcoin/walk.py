@@ -9,8 +9,8 @@ from tracer.proof.transactions import compact_size, long_size
 
 def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
     raw: bytes, scripts: Container[bytes], coins: Container[bytes], fresh: Container[bytes], spans: list[SpanTuple]
-) -> Iterator[tuple[int, bool]]:
-    """Step over a block's transactions, noting each in `spans`, and yield the hits: (position, spends a coin).
+) -> Iterator[int]:
+    """Step over a block's transactions, noting each in `spans`, and yield the positions of the hits.
 
     Nothing is decoded but lengths. `fresh` may grow between two hits. Raises IndexError or ValueError if the
     bytes do not end with the last transaction: a slice past the end is short, the step is noticed there.
@@ -18,7 +18,7 @@ def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
     total, place = compact_size(raw, HEADER_BYTES)
     for position in range(total):
         begin = place
-        spends = credits = False
+        touches = False
         count = raw[place + 4]
         place += 5
         segwit = not count  # BIP-144: no inputs is the marker
@@ -34,7 +34,7 @@ def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
             count -= 1
             point = raw[place : place + 36]
             if point in coins or point in fresh:
-                spends = True
+                touches = True
             length = raw[place + 36]
             if length < 0xFD:
                 place += length + 41
@@ -53,15 +53,15 @@ def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
                 length, place = long_size(raw, length, place)
             end = place + length
             if raw[place:end] in scripts:
-                credits = True
+                touches = True
             place = end
         middle = place
         if segwit:
             place = _after_witnesses(raw, place, witnesses)
         place += 4
         spans.append((begin, middle, place))
-        if spends or credits:
-            yield position, spends
+        if touches:
+            yield position
     if place != len(raw):
         raise ValueError(f"{len(raw)} bytes hold {total} transactions of {place} bytes")
 
