@@ -71,6 +71,11 @@ TAMPERED: dict[str, tuple[str, str]] = {
         "conservation after each block",
         "UPDATE ledger SET unexplained = '0' WHERE block_id = (SELECT max(block_id) FROM ledger)",
     ),
+    "what was not observed": (
+        "balances held against movements",
+        "UPDATE balance_check SET unobserved = unobserved + 1 WHERE id ="
+        " (SELECT max(k.id) FROM balance_check k JOIN block b ON b.id = k.block_id AND b.canonical WHERE since > 0)",
+    ),
     "a traced share": (
         "where seized value is",
         f"UPDATE trace_edge SET {other('amount')}"
@@ -80,7 +85,7 @@ TAMPERED: dict[str, tuple[str, str]] = {
     "a label": ("seized coins", "UPDATE trace_label SET ordinal = ordinal + 1"),
 }
 
-COINS_ONLY = {"a traced share", "a label"}
+ONLY = {"a traced share": "bitcoin", "a label": "bitcoin", "what was not observed": "ethereum"}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -121,7 +126,7 @@ def test_sees_whatever_is_wrong_in_a_store(scene: Scene, tmp_path: Path) -> None
     [net] = scene.nets
     readers, limits = {net.name: net.reader}, {net.name: Limits(10_000, 0)}
     for what, (group, sql) in TAMPERED.items():
-        if what in COINS_ONLY and net.name != "bitcoin":
+        if ONLY.get(what, net.name) != net.name:
             continue
         copy = tmp_path / "tampered.db"
         with closing(sqlite3.connect(scene.stored.path)) as connection:

@@ -95,6 +95,12 @@ def test_modules_that_call_themselves_pure_touch_nothing_outside(path: Path) -> 
     assert not [name for name in imports(path) if name.split(".")[0] in IMPURE | NETWORK]
 
 
+def test_no_two_test_modules_share_a_name() -> None:
+    """pytest imports them by their names alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_some_modules_are_pure() -> None:
     pure = [path for path in modules("tracer") if "Pure." in path.read_text(encoding="utf-8").split("\n")[0]]
     assert len(pure) > 10
