@@ -89,7 +89,7 @@ def orphaned(scene: Scene) -> dict[str, set[str]]:
 
 def limit(scene: Scene, final: int) -> None:
     """Let a block be final from so many confirmations on."""
-    scene.configure(confirmed=1, final=final)
+    scene.configure(confirmed=1, final=final, mempool="off")  # sightings are rows too
 
 
 def halted(scene: Scene) -> list[str]:

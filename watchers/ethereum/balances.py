@@ -5,6 +5,7 @@ names the storage slot, and that was seen to hold what `balanceOf` says of a hol
 is taken, as long as both agree.
 """
 
+import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,8 @@ from watchers.ethereum.header import refused
 from watchers.node import Told
 from watchers.rpc import JsonRpc, RpcError
 
-_TRIES = 3
+_PAUSES_S = (0.02, 0.1, 0.5, None)
+"""How long to wait before a proof that does not stand is asked for again; None: it is not."""
 
 BALANCE_OF = "0x70a08231"
 """The first four bytes of keccak("balanceOf(address)")."""
@@ -111,7 +113,7 @@ class Balances:
         if any(want.before for want in wants):
             blocks.append(After(ref.parent, ref.height - 1))
         places = [(after, want) for after in blocks for want in wants if after.block == ref.hash or want.before]
-        for left in reversed(range(_TRIES)):
+        for pause_s in _PAUSES_S:
             answers = await self._ask(blocks, places)
             blocks = [with_header(after, answers["header", after.block]) for after in blocks]
             known = {after.block: after for after in blocks}
@@ -119,8 +121,9 @@ class Balances:
                 read = {(known[a.block].block, w): self._read(known[a.block], w, answers) for a, w in places}
                 break
             except BlockRefused:  # a node that moves on while it is asked may answer from the block above
-                if not left:
+                if pause_s is None:
                     raise
+                await asyncio.sleep(pause_s)
         skipped = self._trust(read)
         found: dict[Key, Balance] = {}
         for want in wants:
