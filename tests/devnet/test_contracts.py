@@ -42,7 +42,10 @@ def token_balance(node: Anvil, token: str, account: str) -> int:
 
 
 def test_every_contract_is_there() -> None:
-    assert names() == ("Factory", "FakeToken", "Forwarder", "Nft", "Reverter", "SelfDestructor", "Token")
+    assert names() == (
+        *("Deposit", "Depositor", "Factory", "FakeToken", "FeeToken", "Forwarder", "LoudToken", "Nft"),
+        *("RebasingToken", "Reverter", "SelfDestructor", "SilentToken", "SoftToken", "Token"),
+    )
 
 
 def test_token_moves_what_its_event_says(shared_anvil: Anvil) -> None:

@@ -188,6 +188,7 @@ def play_ethereum(play: Play, blocks: int = 60, *, leak: bool = True) -> None:
             (case_id, E_SEIZED, ETH.id): 10 * 10**18,
             (case_id, E_SEIZED, USDT.id): 5_000_000_000,
             (case_id, E_AGENCY, ETH.id): 0,
+            (case_id, E_AGENCY, USDT.id): 0,
         }
     )
     play.mine(transact("gas", ether(0, E_STRANGER, E_AGENCY, 10**16)))

@@ -1,6 +1,6 @@
 """The answer envelope: what was asked, as of which blocks, the verdict, and the exit code that goes with it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,16 +123,23 @@ def as_of(chain: Row) -> Row:
     }
 
 
-def standing(chain: Row, spans: Sequence[Row], begin: int | None = None, gaps: Sequence[str] = ()) -> Check:
+def standing(
+    chain: Row,
+    spans: Sequence[Row],
+    begin: int | None = None,
+    gaps: Sequence[str] = (),
+    closed: Collection[tuple[int, int]] = (),
+) -> Check:
     """Check whether a chain's rows reach from `begin` to the tip, and its node stands behind them.
 
     spans: what was read for the watches that are followed live, in order. begin: the first height that matters; None:
-    wherever following began. gaps: what could not be observed there.
+    wherever following began. gaps: what could not be observed there. closed: (from, to) of spans read by hits that
+    proofs of balances at both ends close.
     """
     name, first, last = chain["chain"], chain["covered_from"], chain["covered_to"]
     if chain["tip_height"] is None:
         return Check("COVERAGE", name, NOT_SHOWN, "following has not begun: run `tracerd sync`")
-    fault = span_fault(spans, first if begin is None else begin)
+    fault = span_fault(spans, first if begin is None else begin, closed)
     if fault is not None:
         return Check("COVERAGE", name, NOT_SHOWN, fault)
     if (last, chain["covered_hash"]) != (chain["tip_height"], chain["tip_hash"]):
@@ -144,7 +151,8 @@ def standing(chain: Row, spans: Sequence[Row], begin: int | None = None, gaps: S
     ahead = (chain["node_height"] or 0) - chain["tip_height"]
     if ahead > JUST_MINED:
         return Check("COVERAGE", name, NOT_SHOWN, f"{ahead} blocks not yet followed")
-    return Check("COVERAGE", name, SHOWN, "; ".join([said_of(spans), *gaps]))
+    shut = [f"blocks {first} to {last} closed by proofs of all balances in custody" for first, last in sorted(closed)]
+    return Check("COVERAGE", name, SHOWN, "; ".join([said_of(spans), *shut, *gaps]))
 
 
 def add_anchor(answer: Answer, chain: Row) -> None:

@@ -17,6 +17,7 @@ from tracer.report.answer import (
     overdue,
     standing,
 )
+from tracer.report.balances import left_open, said_open, value_check
 from tracer.report.places import (
     NothingThere,
     begin,
@@ -205,7 +206,8 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         answer.checks.append(Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet"))
         return
     gaps = [row for row in unobserved(reader) if row["chain"] == case["chain"] and row["counted"]]
-    counts, coins = counted(reader, *numbers_of(reader, case))
+    numbers, spans = numbers_of(reader, case), live_spans(reader, case["chain"])
+    counts, coins = counted(reader, *numbers)
     for row in reader.rows(
         "SELECT * FROM v_conservation WHERE case_ref = :case_ref AND chain = :chain ORDER BY asset",
         case_ref=case["case_ref"],
@@ -218,15 +220,21 @@ def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
         where = f"{subject} {row['symbol']}"
         doubts = [] if row["confirmed"] else ["not yet confirmed"]
         doubts += [gap(g) for g in gaps if g["asset"] in (None, row["asset"])]
-        answer.checks.append(explained(where, row, count, doubts))
+        value = None
+        if coins is None:
+            value = value_check(reader, case, row, *numbers)
+            doubts += said_open(left_open(reader, case, row["asset"], *numbers, spans))
+            answer.checks.append(value)
+        lost = value is not None and value.verdict == CONTRADICTED
+        answer.checks.append(explained(where, row, count, doubts, lost))
         answer.checks.append(count.check(where, coins.get(row["asset"], 0) if coins is not None else None))
         answer.lanes.append(row["lane"])
         answer.data["conservation"].append(row)
 
 
-def explained(subject: str, row: Row, count: Recount, doubts: list[str]) -> Check:
-    """Check that nothing is unexplained; what is in doubt, then or now, makes a row that did not leak not shown."""
-    leaked = count.terms["unexplained"] != 0
+def explained(subject: str, row: Row, count: Recount, doubts: list[str], lost: bool) -> Check:
+    """Check that nothing is unexplained, nor `lost` unseen; what is in doubt makes a row without a leak not shown."""
+    leaked = lost or count.terms["unexplained"] != 0
     if leaked != (row["verdict"] == CONTRADICTED):
         reason = f"stored as {row['verdict']}, but unexplained is {row['unexplained']}"
         return Check("RECON-1", subject, CONTRADICTED, reason)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 
 from tracer.errors import OperatorError
 from tracer.report.answer import NOT_SHOWN, SHOWN, Answer, Check, Row, add_anchor, as_of, standing
+from tracer.report.balances import closed_spans
 from tracer.report.proofs import headers_anew
 from tracer.report.spans import said_of, span_fault
 from tracer.store.reader import Reader
@@ -46,9 +47,12 @@ def begin(reader: Reader, asked: str, cases: list[Row]) -> Answer:
     births = dict(reader.raw("SELECT chain, min(birth) FROM v_watch WHERE backfill_id IS NULL GROUP BY chain"))
     for chain in chains:
         name = chain["chain"]
-        heights = [row["seizure_height"] for row in cases if row["chain"] == name and row["backfill_id"] is None]
+        here = [row for row in cases if row["chain"] == name and row["backfill_id"] is None]
+        heights = [row["seizure_height"] for row in here]
         first = min([*heights, *([births[name]] if name in births else [])], default=None)
-        answer.checks.append(standing(chain, live_spans(reader, name), first, gaps[name]))
+        spans = live_spans(reader, name)
+        closed = closed_spans(reader, here, spans)
+        answer.checks.append(standing(chain, spans, first, gaps[name], closed))
         add_anchor(answer, chain)
         answer.checks += headers_anew(reader, name)
     answer.checks += late_checks(reader, {row["case_ref"] for row in cases})

@@ -52,3 +52,23 @@ def said_of(spans: Sequence[Span]) -> str:
         if span["to_height"] >= span["from_height"]
     ]
     return "; ".join(told) or "no block was read yet"
+
+
+def uncovered(spans: Sequence[tuple[int, int]], closed: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The parts of some spans of heights, ends included, that no closed span covers; empty spans have none.
+
+    >>> uncovered([(5, 9)], [(3, 5), (8, 8)])
+    [(6, 7), (9, 9)]
+    """
+    left: list[tuple[int, int]] = []
+    for begin, end in spans:
+        reached = begin
+        for first, last in sorted(closed):
+            if last < reached or first > end:
+                continue
+            if first > reached:
+                left.append((reached, first - 1))
+            reached = last + 1
+        if reached <= end:
+            left.append((reached, end))
+    return left
