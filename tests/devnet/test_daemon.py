@@ -267,6 +267,7 @@ def test_one_chain_goes_on_when_the_node_of_the_other_refuses_us(
         net.stop()
         net.start()  # it writes a new cookie, which is not the one the daemon reads
         daemon.until(lambda: (stored.status("bitcoin") or ("",))[0] == "refused", "bitcoin refused")
+        daemon.until(lambda: "ALERT rule=CHAIN-2" in daemon.log, "the alert that follows the state is told")
         [(severity, message)] = [row[1:] for row in stored.alerts() if row[0] == "CHAIN-2"]
         assert severity == "CRITICAL" and "refuses the credentials" in message
         assert daemon.log.count("ALERT rule=CHAIN-2 severity=CRITICAL chain=bitcoin") == 1
