@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from store_builder import Play, block_hash
 
+from tracer.report.balances import closed_spans
 from tracer.report.spans import span_fault
+from tracer.store.reader import snapshot
 from tracer.store.spans import ALL, cut_spans, extend_spans, open_span
 from tracer.store.writer import Store
 from tracer.types import Checked, Hash
@@ -124,3 +126,10 @@ class Database:
     def close(self) -> None:
         self.link.close()
         self.engine.dispose()
+
+
+def test_a_span_of_which_no_case_proved_anything_is_not_closed(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        plays(store)
+    with snapshot(tmp_path / "store.db") as reader:
+        assert closed_spans(reader, [], [span(5, 9, "header")]) == set()

@@ -112,9 +112,14 @@ def closed_spans(reader: Reader, cases: Iterable[Row], spans: Sequence[Row]) -> 
     """The spans read by hits that proofs close for every balance that some cases of one chain hold."""
     light = [span for span in spans if span["checked"] == "header"]
     left: list[tuple[str, int, int]] = []
-    for case in cases if light else ():
+    asked = list(cases) if light else []
+    if not asked:
+        return set()  # what nobody proved anything of is not closed
+    for case in asked:
         [(case_id,)] = reader.raw("SELECT id FROM cases WHERE ref = :ref", ref=case["case_ref"])
         [(chain_id,)] = reader.raw("SELECT id FROM chain WHERE name = :name", name=case["chain"])
+        if not holders(reader, int(case_id), int(chain_id)):
+            return set()
         for (asset,) in reader.raw(
             "SELECT caip19 FROM asset WHERE chain_id = :c AND kind IN ('native', 'listed')", c=chain_id
         ):
