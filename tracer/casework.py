@@ -43,7 +43,6 @@ from tracer.types import (
     Hash,
     Holder,
     Kind,
-    Lane,
     Movement,
     Outpoint,
     Role,
@@ -424,8 +423,7 @@ class Casework:
     def _judge_leg(self, book: Book, leg: LegState, marks: Marks, judged: Judged) -> None:
         plan = leg.plan
         marks = marks_for(marks, self.policy, plan.asset, plan.amount)
-        counted = Lane.PROVEN if self.utxo else Lane.REPORTED  # work is verified; tags are what nodes say
-        judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()), counted)
+        judgement = judge_leg(leg, self.clock, marks, book.attestations.get(plan.target, ()))
         settled = leg.complete and max(a.height for a in leg.arrivals) <= marks.final if leg.arrivals else True
         if settled:
             book.unsettled.discard(plan.id)

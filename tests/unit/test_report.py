@@ -115,7 +115,7 @@ def test_the_report_shows_reorgs_and_what_it_leaves_out(disposal: Path) -> None:
     assert left[("transfer not counted", "unlisted token, not on the allow-list")] == "999000000"
     assert left[("traced value not followed", "account chains are followed to the first hop")] == "4" + "0" * 17
     assert (
-        "proof: of 17 claims, 12 rest on what a node said (REPORTED) and 1 rest on what an institution stated on a"
+        "proof: of 17 claims, 16 rest on what a node said (REPORTED) and 1 rest on what an institution stated on a"
         " filed document (ATTESTED)",
         "which nothing here verifies (anchor header-chain from genesis, single-node)",
     ) in left

@@ -61,17 +61,8 @@ class Attested:
         return self.valid_from <= time and (self.valid_to is None or time <= self.valid_to)
 
 
-def judge_leg(
-    leg: LegState,
-    tip_time: int,
-    marks: Marks,
-    attestations: tuple[Attested, ...],
-    counted: Lane = Lane.REPORTED,
-) -> Judgement:
-    """Judge one leg at a tip: what arrived, whether on time, as planned, confirmed, and to whose address.
-
-    counted: how well confirmations are shown: PROVEN where they are counted in verified proof of work.
-    """
+def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[Attested, ...]) -> Judgement:
+    """Judge one leg at a tip: what arrived, whether on time, as planned, confirmed, and to whose address."""
     plan = leg.plan
     overdue = plan.deadline is not None and tip_time > plan.deadline
     lane = max((arrival.lane for arrival in leg.arrivals), default=Lane.REPORTED)
@@ -100,7 +91,7 @@ def judge_leg(
             return Judgement(Verdict.NOT_SHOWN, "no attestation of the target address was valid then", tuple(claims))
         claims.append(Claim("target address", Lane.ATTESTED, tuple(used)))
     state = "final" if newest <= marks.final else "confirmed"
-    claims.append(Claim(state, counted, tuple(f"block:{a.block_id}" for a in leg.arrivals)))
+    claims.append(Claim(state, Lane.REPORTED, tuple(f"block:{a.block_id}" for a in leg.arrivals)))
     return Judgement(Verdict.SHOWN, f"arrived as planned, {state}", tuple(claims))
 
 
