@@ -24,12 +24,16 @@ def from_undo(data: bytes, hits: Iterable[Hit]) -> dict[Outpoint, Coin]:
     try:
         total, place = compact_size(data, 0)
         for position in range(total):
-            count, place = compact_size(data, place)
+            count, place = data[place], place + 1  # calls would cost more than they tidy: this runs for every coin
+            if count >= 0xFD:
+                count, place = compact_size(data, place - 1)
             hit = wanted.pop(position, None)
             if hit is not None and len(hit.inputs) != count:
                 raise Inconsistent(f"the node lists {count} coins spent by {hit.txid.hex()}")
             for index in range(count):
-                length, start = compact_size(data, place + 8)
+                length, start = data[place + 8], place + 9
+                if length >= 0xFD:
+                    length, start = compact_size(data, place + 8)
                 if hit is not None:
                     script = Holder(data[start : start + length])
                     coins[hit.inputs[index][0]] = Coin(script, int.from_bytes(data[place : place + 8], "little"))
