@@ -2,31 +2,16 @@
 
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.bitcoin import BitcoinNet
 from harness.devnet import Devnet, case_file, leg
-from harness.ethereum import EthereumNet
+from harness.families import FAMILIES, busy
 from harness.relay import Relay
 from harness.scene import Scene
 from harness.stored import Stored
 from harness.tracerd import Tracerd
-
-FAMILIES: dict[str, tuple[str, Callable[[Path], Devnet]]] = {
-    "bitcoin": ("bitcoind_exe", BitcoinNet),
-    "ethereum": ("anvil_exe", EthereumNet),
-}
-
-
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    """A fresh devnet of each family."""
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
-    yield net
-    net.close()
 
 
 @pytest.fixture
@@ -37,12 +22,6 @@ def another(net: Devnet, request: pytest.FixtureRequest) -> Iterator[Devnet]:
     another.mine(1)
     yield another
     another.close()
-
-
-@pytest.fixture
-def rng() -> random.Random:
-    """The same activity at each run."""
-    return random.Random(20250605)
 
 
 @pytest.fixture
@@ -60,13 +39,6 @@ def scene(fresh: Scene, net: Devnet, rng: random.Random) -> Scene:
     fresh.daemon.start()
     fresh.in_step()
     return fresh
-
-
-def busy(net: Devnet, rng: random.Random, blocks: int) -> None:
-    """Make blocks with activity."""
-    for _ in range(blocks):
-        net.act(rng)
-        net.mine()
 
 
 def test_catches_up_from_the_birth_of_the_case(net: Devnet, fresh: Scene, rng: random.Random) -> None:

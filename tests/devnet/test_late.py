@@ -5,33 +5,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness.devnet import ROLES, Devnet, leg
+from harness.families import busy
 from harness.stored import Stored
 from harness.tracerd import Tracerd
-from test_conformance import FAMILIES, busy
 
 FIRST = ("seized", "authority")
 SECOND = ("loot", "agency", "exchange")
-
-
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    """A fresh devnet of each family."""
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
-    yield net
-    net.close()
-
-
-@pytest.fixture
-def rng() -> random.Random:
-    """The same activity at each run."""
-    return random.Random(20250605)
 
 
 def case(net: Devnet, ref: str, holders: Sequence[str], birth: int, seizure: int, legs: Sequence[str] = ()) -> str:

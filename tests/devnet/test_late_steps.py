@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from harness.devnet import Devnet
-from test_conformance import busy
-from test_late import Late, first_case, net, rng, second_case
+from harness.families import busy
+from test_late import Late, first_case, second_case
 
 from tracer.store.writer import Store
 from watchers import backfill
@@ -17,8 +17,6 @@ from watchers.casefile import load_case
 from watchers.config import Config, load_config
 from watchers.daemon import import_into, make_follower
 from watchers.follow import Follower
-
-__all__ = ["net", "rng"]
 
 
 class Steps(Late):

@@ -5,23 +5,17 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from harness.bitcoin import BitcoinNet
 from harness.devnet import Devnet, leg
-from harness.ethereum import EthereumNet
+from harness.families import FAMILIES
 from harness.scene import Scene
 
 from fixtures.ledger.agree import compare
 from fixtures.ledger.nouns import Limits
-
-FAMILIES: dict[str, tuple[str, Callable[[Path], Devnet]]] = {
-    "bitcoin": ("bitcoind_exe", BitcoinNet),
-    "ethereum": ("anvil_exe", EthereumNet),
-}
 
 LAST = "(SELECT max(id) FROM movement WHERE block_id IN (SELECT id FROM block WHERE canonical) AND amount > 0)"
 LOST = "(SELECT max(m.id) FROM movement m JOIN block b ON b.id = m.block_id AND NOT b.canonical WHERE amount > 0)"

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,6 @@ from harness.scene import Scene
 from fixtures.bitcoind import Bitcoind
 
 HEAL_S = 60.0
-FAMILIES: dict[str, tuple[str, Callable[[Path], Devnet]]] = {
-    "bitcoin": ("bitcoind_exe", BitcoinNet),
-    "ethereum": ("anvil_exe", EthereumNet),
-}
 
 
 @pytest.fixture

@@ -1,21 +1,9 @@
 """Large amounts wait longer on real nodes, and a changed policy judges anew what was final."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from harness.devnet import Devnet, leg
 from harness.scene import Scene
-from test_conformance import FAMILIES
-
-
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    """A fresh devnet of each family."""
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
-    yield net
-    net.close()
 
 
 def tier(net: Devnet, min_amount: str, final: int) -> str:

@@ -8,21 +8,13 @@ import pytest
 import zmq
 from harness.bitcoin import BitcoinNet
 from harness.devnet import Devnet
+from harness.families import busy
 from harness.scene import Scene
-from test_conformance import FAMILIES, busy
 
 from fixtures.process import free_port
 
 HOUR_S = 3600
 PATIENCE_S = 60.0
-
-
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
-    yield net
-    net.close()
 
 
 @pytest.fixture

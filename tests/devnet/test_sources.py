@@ -4,7 +4,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +14,8 @@ from harness.ethereum import EthereumNet
 from harness.relay import Relay
 from harness.scene import Scene
 
-FAMILIES: dict[str, tuple[str, Callable[[Path], Devnet]]] = {
-    "bitcoin": ("bitcoind_exe", BitcoinNet),
-    "ethereum": ("anvil_exe", EthereumNet),
-}
 LONG_S = 60.0
 WHO = ("--by", "A. Operator", "--reason", "a second node agrees")
-
-
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    """A fresh devnet of each family."""
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
-    yield net
-    net.close()
 
 
 @pytest.fixture
