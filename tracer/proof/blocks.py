@@ -64,7 +64,7 @@ def lay(data: bytes, spans: Sequence[SpanTuple]) -> Laid:
 def txids_of(data: bytes, spans: Iterable[SpanTuple]) -> list[bytes]:
     """The txids of a block's transactions, in wire order."""
     ids = []
-    for begin, middle, end in spans:
+    for begin, middle, end in spans:  # `stripped` and `hash256` written out: this runs for every transaction
         bare = data[begin:end]
         if middle != end - 4:
             bare = data[begin : begin + 4] + data[begin + 6 : middle] + data[end - 4 : end]

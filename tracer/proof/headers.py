@@ -8,11 +8,11 @@ signature.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from itertools import pairwise
 from struct import Struct
 
 from tracer.proof.networks import Rules
+from tracer.proof.transactions import hash256
 from tracer.types import Hash
 
 HEADER_BYTES = 80
@@ -48,7 +48,7 @@ class Context:
 
 def hash_of(header: bytes) -> Hash:
     """The hash of a header, in display order."""
-    return Hash(sha256(sha256(header).digest()).digest()[::-1])
+    return Hash(hash256(header)[::-1])
 
 
 def parent_of(header: bytes) -> Hash:
@@ -135,7 +135,7 @@ def next_context(rules: Rules, last: Context, header: bytes) -> Context:
     wanted = next_bits(rules, last, time)
     if bits != wanted:
         raise ValueError(f"its nBits are {bits:08x}, the rules of the network demand {wanted:08x}")
-    block = sha256(sha256(header).digest()).digest()
+    block = hash256(header)
     if int.from_bytes(block, "little") > target_of(bits):
         raise ValueError(f"its hash does not meet the target {bits:08x}")
     median = sorted(last.times)[len(last.times) // 2]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from operator import eq
 
+from tracer.proof.transactions import hash256
+
 
 def levels(ids: Sequence[bytes]) -> list[list[bytes]]:
     """All levels of a tree, the ids first and the root last.
@@ -59,6 +61,6 @@ def climb(leaf: bytes, position: int, steps: Sequence[bytes]) -> bytes:
         if position & 1 and step == leaf:
             raise ValueError("its merkle branch is mutated (CVE-2012-2459)")
         pair = step + leaf if position & 1 else leaf + step
-        leaf = sha256(sha256(pair).digest()).digest()
+        leaf = hash256(pair)
         position >>= 1
     return leaf

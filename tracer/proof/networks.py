@@ -4,7 +4,8 @@ Sources: chainparams.cpp and pow.cpp of Bitcoin Core; BIP 34 (activation heights
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
+
+from tracer.proof.transactions import hash256
 
 _REWARD = "3ba3edfd7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a"
 """Merkle root of the genesis block (wire order) that four of the five networks share."""
@@ -32,7 +33,7 @@ class Rules:
     @property
     def genesis_hash(self) -> bytes:
         """The hash of the first header, in display order."""
-        return sha256(sha256(self.genesis).digest()).digest()[::-1]
+        return hash256(self.genesis)[::-1]
 
 
 def _genesis(time: int, bits: int, nonce: int, root: str = _REWARD) -> bytes:
