@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from tracer.errors import NodeLacks
+from tracer.proof.networks import NETWORKS
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
@@ -19,15 +20,6 @@ from watchers.strict import Table, Unfit, show
 log = logging.getLogger(__name__)
 
 Network = Literal["main", "test", "testnet4", "signet", "regtest"]
-
-_GENESIS: dict[Network, str] = {
-    "main": "000000000019d6689c085ae165831e93",
-    "test": "000000000933ea01ad0ee984209779ba",
-    "testnet4": "00000000da84f2bafbbc53dee25a72ae",
-    "signet": "00000008819873e925422c1ff0f99f7c",
-    "regtest": "0f9188f13cb7b2c71f2a335e3a4fc328",
-}
-"""The first 32 hex digits of each network's genesis hash, which is what CAIP-2 names a network by."""
 
 
 _PUBLISHER = 'a ZMQ address such as "tcp://127.0.0.1:28332", or a list of them'
@@ -90,7 +82,7 @@ class BitcoinChain(_Login, ChainConfig):
     @property
     def id(self) -> ChainId:
         """``bip122:`` and the first 32 hex digits of the genesis hash."""
-        return ChainId(f"bip122:{_GENESIS[self.network]}")
+        return ChainId(f"bip122:{NETWORKS[self.network].genesis_hash.hex()[:32]}")
 
     @property
     def native(self) -> Asset:
@@ -124,7 +116,6 @@ class BitcoinChain(_Login, ChainConfig):
 
 def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     from tracer.proof.headers import HeaderChain
-    from tracer.proof.networks import NETWORKS
     from watchers.bitcoin.node import BitcoinNode
     from watchers.bitcoin.scan import BitcoinScanner
 

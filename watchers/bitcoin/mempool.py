@@ -12,6 +12,7 @@ from tracer.pending import Sighting
 from tracer.proof.blocks import SpanTuple
 from tracer.proof.transactions import Transaction, hash256, parse, stripped
 from tracer.types import AssetId, Hash, Holder, Kind, Movement, Outpoint, outpoint, outpoint_text
+from watchers.bitcoin.answers import bytes_in, hash_in
 from watchers.bitcoin.spent import satoshi
 from watchers.bitcoin.walk import walk
 from watchers.node import Coin
@@ -69,12 +70,12 @@ class BitcoinPool:
         best, info, ids, again = await self._batch(
             [("getbestblockhash", ()), ("getmempoolinfo", ()), ("getrawmempool", (False,)), ("getbestblockhash", ())]
         )
-        if not info.get("loaded", True) or best != again or tip() != _hash(best):
+        if not info.get("loaded", True) or best != again or tip() != hash_in(best):
             return None
-        there = {_hash(one) for one in ids}
+        there = {hash_in(one) for one in ids}
         new = await self._transactions(there - self._known)
         new |= await self._transactions(await self._spenders() - there - new.keys())
-        if tip() != _hash(best):
+        if tip() != hash_in(best):
             return None
         found = self._of_interest(new)
         told = await self._told(found.values())
@@ -86,7 +87,7 @@ class BitcoinPool:
         unread = {txid for txid, (tx, spends) in found.items() if spends and not told.keys() >= _points(tx)}
         self._known = (self._known & there | new.keys()) - unread
         self._fresh = {point: coin for point, coin in self._fresh.items() if Hash(point[31::-1]) in self._held}
-        return Look(_hash(best), dict(self._held))
+        return Look(hash_in(best), dict(self._held))
 
     async def fates(self, best: Hash, gone: Sequence[Gone]) -> dict[Hash, Observation | None]:
         """Find who spends the same: another transaction of the mempool, or one of our blocks."""
@@ -105,7 +106,7 @@ class BitcoinPool:
         self._searched = {one.txid: self._searched.get(one.txid, set()) for one, _ in missing}
         found |= await self._conflicts(missing)
         [now] = await self._batch([("getbestblockhash", ())])
-        return found if _hash(now) == best else {}
+        return found if hash_in(now) == best else {}
 
     # What is there.
 
@@ -138,7 +139,7 @@ class BitcoinPool:
         asked = list(points)
         [answer] = await self._batch([("gettxspendingprevout", ([_named(point) for point in asked],))])
         return [
-            (point, _hash(one["spendingtxid"]))
+            (point, hash_in(one["spendingtxid"]))
             for point, one in zip(asked, answer, strict=True)
             if "spendingtxid" in one
         ]
@@ -250,7 +251,7 @@ class BitcoinPool:
     async def _spent_by(self, block: Hash, wanted: Mapping[Outpoint, Hash]) -> list[tuple[Outpoint, Hash]]:
         """Read a block for the transactions that spend some outpoints."""
         [answer] = await self._batch([("getblock", (block.hex(), 0))])
-        raw = _bytes(answer)
+        raw = bytes_in(answer)
         if hash256(raw[:80])[::-1] != block:
             raise Inconsistent(f"asked for block {block.hex()}, got another")
         return list(spenders_in(raw, wanted))
@@ -283,7 +284,7 @@ def _parsed(raw: bytes) -> Transaction:
 
 def _checked(txid: Hash, answer: object) -> bytes:
     """The bytes of a transaction, which must hash to its id."""
-    raw = _bytes(answer)
+    raw = bytes_in(answer)
     if hash256(stripped(raw, _parsed(raw).span))[::-1] != txid:
         raise Inconsistent(f"the bytes of the mempool's {txid.hex()} have another hash")
     return raw
@@ -295,20 +296,6 @@ def _coin(output: Any) -> Coin:
         return Coin(Holder(bytes.fromhex(output["scriptPubKey"]["hex"])), satoshi(output["value"]))
     except (KeyError, TypeError, ValueError) as error:
         raise NodeUnavailable(f"the node describes an output in a shape unknown here: {error!r}") from error
-
-
-def _bytes(text: object) -> bytes:
-    try:
-        return bytes.fromhex(str(text))
-    except ValueError as error:
-        raise NodeUnavailable("the node sent something else than hex") from error
-
-
-def _hash(text: object) -> Hash:
-    found = _bytes(text)
-    if len(found) != 32:
-        raise NodeUnavailable(f"the node sent {len(found)} bytes for a hash")
-    return Hash(found)
 
 
 def _points(tx: Transaction) -> set[Outpoint]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from tracer.errors import BadConfig, Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.headers import HEADER_BYTES, hash_of, parent_of
+from tracer.proof.networks import NETWORKS
 from tracer.types import BlockRef, Hash, Outpoint
 from tracer.value import Want
+from watchers.bitcoin.answers import bytes_in, hash_in
 from watchers.bitcoin.named import OUT_OF_RANGE, NamedCalls, meaning
 from watchers.bitcoin.push import ZmqPush
 from watchers.bitcoin.scan import Draft, RawBlock
@@ -18,13 +20,8 @@ from watchers.bitcoin.spent import from_json, from_undo
 from watchers.node import Coin, Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
 
-GENESIS = {
-    "main": "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
-    "test": "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943",
-    "testnet4": "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
-    "signet": "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6",
-    "regtest": "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
-}
+GENESIS = {name: rules.genesis_hash.hex() for name, rules in NETWORKS.items()}
+"""The hash of each network's first block, in display order."""
 HEADERS_PER_REQUEST = 1000
 VIEW_TRIES = 5
 JUST_ARRIVING = 2
@@ -74,7 +71,7 @@ class BitcoinNode:
     async def open(self) -> Hash:
         """Connect, check the genesis block, see what REST offers; returns the genesis hash."""
         await self._rpc.open()
-        genesis = _hash(await self._ask("getblockhash", 0))
+        genesis = hash_in(await self._ask("getblockhash", 0))
         if genesis.hex() != GENESIS[self._network]:
             theirs = next((name for name, known in GENESIS.items() if known == genesis.hex()), "an unknown one")
             raise WrongNetwork(f"the node at {self._rpc.origin} is on network {theirs}, not {self._network}")
@@ -104,12 +101,12 @@ class BitcoinNode:
                 continue
             if (height >= tip.height, height > tip.height) != (_is_there(at_tip), _is_there(above)):
                 continue
-            next_up = await self._ref(tip.height + 1, _hash(above)) if _is_there(above) else None
+            next_up = await self._ref(tip.height + 1, hash_in(above)) if _is_there(above) else None
             known = {ref.hash: ref for ref in (tip, next_up) if ref is not None}
-            top = known.get(_hash(best)) or await self._ref(height, _hash(best))
+            top = known.get(hash_in(best)) or await self._ref(height, hash_in(best))
             return NodeView(
                 best=top,
-                hash_at_tip=_hash(at_tip) if _is_there(at_tip) else None,
+                hash_at_tip=hash_in(at_tip) if _is_there(at_tip) else None,
                 above=next_up,
                 tip_invalid=not _stands(at_tip, tip) and await self._rejects(tip),
             )
@@ -118,7 +115,7 @@ class BitcoinNode:
     async def ref_at(self, height: int) -> BlockRef | None:
         """The active-chain block at a height; None above the tip."""
         [found] = await self._batch([("getblockhash", (height,))])
-        return await self._ref(height, _hash(found)) if _is_there(found) else None
+        return await self._ref(height, hash_in(found)) if _is_there(found) else None
 
     async def block(self, ref: BlockRef) -> RawBlock:
         """Fetch one block by hash; orphaned blocks too, as long as the node keeps them."""
@@ -129,7 +126,7 @@ class BitcoinNode:
             except NodeMissing:
                 if self._wanted:
                     raise
-        data = _bytes(await self._ask("getblock", name, 0))
+        data = bytes_in(await self._ask("getblock", name, 0))
         self.rest = False  # it has the block: the node came back without REST, if it was used at all
         return RawBlock(ref, data)
 
@@ -270,7 +267,7 @@ class BitcoinNode:
     async def _headers_by_rpc(self, after: BlockRef, count: int) -> list[bytes]:
         heights = range(after.height + 1, after.height + 1 + count)
         names = await self._batch([("getblockhash", (height,)) for height in heights])
-        known = [_hash(name).hex() for name in names if _is_there(name)]
+        known = [hash_in(name).hex() for name in names if _is_there(name)]
         answers = await self._batch([("getblockheader", (name, False)) for name in known])
         return [_header(answer, Hash(bytes.fromhex(name))) for answer, name in zip(answers, known, strict=True)]
 
@@ -289,7 +286,7 @@ class BitcoinNode:
             fork = branch["height"] - branch["branchlen"]
             if branch["status"] != "invalid" or not fork < tip.height <= branch["height"]:
                 continue
-            block = _hash(branch["hash"])
+            block = hash_in(branch["hash"])
             for height in range(branch["height"], tip.height, -1):
                 block = (await self._ref(height, block)).parent
             if block == tip.hash:
@@ -323,25 +320,11 @@ def _is_there(answer: Any) -> bool:
 
 def _stands(at_tip: Any, tip: BlockRef) -> bool:
     """Whether our tip is in the node's active chain."""
-    return _is_there(at_tip) and _hash(at_tip) == tip.hash
-
-
-def _bytes(text: Any) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except (TypeError, ValueError) as error:
-        raise NodeUnavailable("the node sent something else than hex") from error
-
-
-def _hash(text: Any) -> Hash:
-    found = _bytes(text)
-    if len(found) != 32:
-        raise NodeUnavailable(f"the node sent {len(found)} bytes for a hash")
-    return Hash(found)
+    return _is_there(at_tip) and hash_in(at_tip) == tip.hash
 
 
 def _header(answer: Any, block: Hash) -> bytes:
-    header = _bytes(_present(answer))
+    header = bytes_in(_present(answer))
     if len(header) != HEADER_BYTES or hash_of(header) != block:
         raise Inconsistent(f"asked for the header of {block.hex()}, got another")
     return header
