@@ -1,6 +1,10 @@
 """How a block becomes facts: it is scanned, and what it leaves open is answered; one that was pushed is tried first."""
 
+import asyncio
+import contextlib
 import logging
+from collections import deque
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from tracer.errors import Alarm
@@ -8,6 +12,9 @@ from tracer.types import BlockFacts, BlockRef
 from watchers.node import Node, Scanner
 
 log = logging.getLogger(__name__)
+
+AHEAD = 4
+"""Blocks that the scanner may work on before it is their turn."""
 
 
 async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef) -> BlockFacts:
@@ -19,6 +26,30 @@ async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef
         except Alarm as error:  # a publisher needs no login: it is not held against the node
             log.warning("push=%s sent what is not used: %s", ref.hash.hex(), error)
     return await read(node, scanner, await node.block(ref))
+
+
+async def stream(
+    node: Node[Any, Any], scanner: Scanner[Any, Any], after: BlockRef, upto: int
+) -> AsyncGenerator[tuple[BlockRef, Any], None]:
+    """Stream blocks as `Node.blocks` does, while the scanner works ahead on some of them.
+
+    A caller that stops before the end closes the stream (`contextlib.aclosing`), which ends the requests.
+    """
+    coming: deque[tuple[BlockRef, asyncio.Task[Any]]] = deque()
+    try:
+        async with contextlib.aclosing(node.blocks(after, upto)) as blocks:
+            async for ref, raw in blocks:
+                coming.append((ref, asyncio.create_task(scanner.ahead(raw))))
+                if len(coming) > AHEAD:
+                    first, task = coming.popleft()
+                    yield first, await task
+        while coming:
+            first, task = coming.popleft()
+            yield first, await task
+    finally:
+        for _, task in coming:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in coming), return_exceptions=True)
 
 
 async def read(node: Node[Any, Any], scanner: Scanner[Any, Any], raw: object) -> BlockFacts:

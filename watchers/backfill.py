@@ -223,7 +223,7 @@ class Backfill:
         began, hits = time.monotonic(), 0
         found: list[pastrows.Found] = []
         upto = min(tip.height, work.at.height + BATCH_BLOCKS)
-        async with contextlib.aclosing(self.node.blocks(work.at, upto)) as stream:
+        async with contextlib.aclosing(arrival.stream(self.node, work.scanner, work.at, upto)) as stream:
             async for ref, raw in stream:
                 with self.store.connection.begin():
                     known = past.known_block(self.store.connection, self.handle, ref)

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,15 @@ def store_path(config: Config) -> Path:
 def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
     """Put a chain's follower together."""
     node, scanner = families.build(chain)
+    family = families.family(chain.family)
     return Follower(
         chain,
         [node, *families.further(chain)],
         scanner,
         store,
-        utxo=families.family(chain.family).utxo,
-        show=lambda holder: families.show_holder(chain, holder),
+        utxo=family.utxo,
+        show=partial(family.show_holder, chain),
         tell=alerts.tell,
-        new_scanner=lambda: families.build(chain)[1],
     )
 
 
@@ -94,6 +95,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
                 return await _follow(followers, until_tip)
             finally:
                 for follower in followers:
+                    follower.scanner.close()
                     await follower.sources.close()
                 await alerts.close()
                 log.info("store=%s closed", path)

@@ -48,8 +48,8 @@ CATCH_UP_FROM = 3
 """Blocks behind the node from which blocks are streamed and committed together."""
 
 BATCH_BLOCKS = 250
-BATCH_HITS = 4_000
-BATCH_S = 0.5
+BATCH_HITS = 8_000
+BATCH_S = 1.0
 """A catch-up commit happens at the first of these: blocks, stored transactions, seconds."""
 
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -71,9 +71,8 @@ class Follower:
         utxo: bool,
         show: Callable[[Holder], str | None],
         tell: Callable[[str, Notice], None],
-        new_scanner: Callable[[], Scanner[Any, Any]],
     ) -> None:
-        """nodes: the one of the chain's own table, then one for each of its sources. new_scanner: for late watches."""
+        """nodes: the one of the chain's own table, then one for each of its sources."""
         self.config, self.scanner, self.store = config, scanner, store
         self.utxo = utxo
         self._show = show
@@ -95,7 +94,6 @@ class Follower:
         self._offered: BlockRef
         self._marks = NO_MARKS
         self._orphaned: set[Hash] = set()
-        self._new_scanner = new_scanner
 
     @property
     def tip(self) -> BlockRef | None:
@@ -281,7 +279,7 @@ class Follower:
             self.scanner.watch(load.watched_holders(self.store, self.handle))
         if self._tip is not None:
             await take_up(self.scanner.headers, self.node, self.store, self.handle, self._tip)
-        parts = (self.config, self.node, self._new_scanner, self.store, self.handle, self.standing)
+        parts = (self.config, self.node, self.scanner.another, self.store, self.handle, self.standing)
         self._backfill = Backfill(*parts, utxo=self.utxo)
         self._stale = False
         self._checks.owed = -1 if self._tip is None else self._tip.height
@@ -314,8 +312,9 @@ class Follower:
         pending: list[Prepared] = []
         began, hits = time.monotonic(), 0
         try:
-            async with contextlib.aclosing(self.node.blocks(self._tip, view.best.height)) as stream:
-                async for ref, raw in stream:
+            blocks = arrival.stream(self.node, self.scanner, self._tip, view.best.height)
+            async with contextlib.aclosing(blocks):
+                async for ref, raw in blocks:
                     if ref.hash in self._orphaned or self._give_way:
                         return
                     self._offer(ref)

@@ -5,14 +5,14 @@ A family is one folder that offers a `Node` (I/O) and a `Scanner` (pure) and is 
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from tracer.proof.headers import HeaderChain
 from tracer.types import BlockFacts, BlockRef, Hash, Holder, Outpoint
 from tracer.value import Balance, Key, Want
 from watchers.wake import Wake
 
-RawTaken = TypeVar("RawTaken", contravariant=True)
+Raw = TypeVar("Raw")
 RawGiven = TypeVar("RawGiven", covariant=True)
 """A block as the family's node delivers it, opaque to the follower."""
 
@@ -73,7 +73,7 @@ class Told:
     header: bytes | None = None
 
 
-class Scanner(Protocol, Generic[RawTaken, Draft]):
+class Scanner(Protocol, Generic[Raw, Draft]):
     """Pure: finds what a block says about the interest it holds, in chain order.
 
     The interest is held in memory and changed only by `watch`, `remember` and `forget`; a scan changes nothing.
@@ -95,7 +95,16 @@ class Scanner(Protocol, Generic[RawTaken, Draft]):
     def forget_all(self) -> None:
         """Forget every remembered coin (watched holders stay)."""
 
-    def scan(self, raw: RawTaken) -> Draft:
+    def another(self) -> Self:
+        """A scanner for the same chain that is interested in nothing yet."""
+
+    def close(self) -> None:
+        """Let go of what `ahead` made use of. Idempotent."""
+
+    async def ahead(self, raw: Raw) -> Raw:
+        """Do what of a scan needs no interest before it is the block's turn, on another core if there is one."""
+
+    def scan(self, raw: Raw) -> Draft:
         """Find the hits of one block. Coins created earlier in the block are visible to later transactions."""
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:

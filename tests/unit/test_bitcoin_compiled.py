@@ -3,25 +3,24 @@
 import random
 from hashlib import sha256
 
-import bitcoin_maker as maker
 import pytest
-from bitcoin.core import CMutableTransaction
 from test_bitcoin_mutations import (
     BTC,
     OTHER,
     WATCHED,
-    Txs,
+    block_of,
     chain,
     change_field,
     change_list,
     flipped,
+    hops,
     made_block,
     mutated,
 )
 
 from tracer.errors import BlockRefused, Inconsistent
-from tracer.proof.headers import hash_of
-from tracer.types import BlockRef, Hash, Outpoint
+from tracer.types import Outpoint
+from watchers.bitcoin.reading import PlainReader
 from watchers.bitcoin.scan import BitcoinScanner, Draft, RawBlock
 from watchers.node import Coin
 
@@ -30,9 +29,9 @@ pytest.importorskip("numba")
 
 def read(raw: RawBlock, coins: list[Outpoint], *, compiled: bool) -> Draft | tuple[type, str]:
     """Scan a block, by compiled steps or in plain Python; returns the draft, or how it was refused."""
-    from watchers.bitcoin.compiled import Compiled
+    from watchers.bitcoin.compiled import CompiledReader
 
-    scanner = BitcoinScanner(BTC, chain(), Compiled if compiled else lambda: None)
+    scanner = BitcoinScanner(BTC, chain(), CompiledReader if compiled else PlainReader)
     scanner.watch([WATCHED])
     scanner.remember({point: Coin(OTHER, 10**9) for point in coins})
     try:
@@ -45,27 +44,6 @@ def assert_same(raw: RawBlock, coins: list[Outpoint]) -> Draft | tuple[type, str
     plain = read(raw, coins, compiled=False)
     assert read(raw, coins, compiled=True) == plain
     return plain
-
-
-def hops(rng: random.Random, size: int) -> Txs:
-    """Transactions that spend each other's outputs, some of which are watched, in blocks of awkward sizes."""
-    txs: list[CMutableTransaction] = []
-    unspent: list[bytes] = []
-    for number in range(size):
-        spends = [rng.randbytes(32) + bytes(4)]
-        if unspent and rng.random() < 0.4:
-            spends.append(unspent.pop(rng.randrange(len(unspent))))
-        script = WATCHED if rng.random() < 0.1 else rng.randbytes(rng.choice([0, 1, 22, 34, 252, 253, 300]))
-        witness = [rng.randbytes(rng.choice([0, 1, 252, 253]))] * rng.choice([1, 2, 253]) if number % 2 else None
-        signature = rng.randbytes(rng.choice([0, 5, 252, 253, 700]))
-        txs.append(maker.transaction(spends, [(script, 5), (OTHER, number)], signature=signature, witness=witness))
-        unspent += [txs[-1].GetTxid() + index.to_bytes(4, "little") for index in range(2)]
-    return [maker.coinbase(maker.HEIGHT, txs), *txs]
-
-
-def block_of(txs: Txs) -> RawBlock:
-    header = maker.header(maker.PARENT, txs)
-    return RawBlock(BlockRef(maker.HEIGHT, hash_of(header), Hash(maker.PARENT[::-1])), header + maker.body(txs))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5, 40, 253, 300])
@@ -102,12 +80,12 @@ def test_the_same_refusals_of_bytes_that_are_no_block() -> None:
 
 
 def test_interest_in_coins_is_forgotten_and_comes_back() -> None:
-    from watchers.bitcoin.compiled import Compiled
+    from watchers.bitcoin.compiled import CompiledReader
 
     rng = random.Random(3)
     txs = hops(rng, 30)
     raw, point = block_of(txs), Outpoint(txs[20].vin[0].prevout.hash + bytes(4))
-    scanners = [BitcoinScanner(BTC, chain(), make) for make in (Compiled, lambda: None)]
+    scanners = [BitcoinScanner(BTC, chain(), make) for make in (CompiledReader, PlainReader)]
     found = []
     for scanner in scanners:
         scanner.watch([OTHER[:-1] + b"x"])  # type: ignore[list-item]

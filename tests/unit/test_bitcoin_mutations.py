@@ -264,6 +264,27 @@ def mutated_chains(rng: random.Random, count: int) -> Iterator[bool]:
             yield last is None or last.hash != hash_of(headers[-1])
 
 
+def hops(rng: random.Random, size: int) -> Txs:
+    """Transactions that spend each other's outputs, some of which are watched, in blocks of awkward sizes."""
+    txs: list[CMutableTransaction] = []
+    unspent: list[bytes] = []
+    for number in range(size):
+        spends = [rng.randbytes(32) + bytes(4)]
+        if unspent and rng.random() < 0.4:
+            spends.append(unspent.pop(rng.randrange(len(unspent))))
+        script = WATCHED if rng.random() < 0.1 else rng.randbytes(rng.choice([0, 1, 22, 34, 252, 253, 300]))
+        witness = [rng.randbytes(rng.choice([0, 1, 252, 253]))] * rng.choice([1, 2, 253]) if number % 2 else None
+        signature = rng.randbytes(rng.choice([0, 5, 252, 253, 700]))
+        txs.append(maker.transaction(spends, [(script, 5), (OTHER, number)], signature=signature, witness=witness))
+        unspent += [txs[-1].GetTxid() + index.to_bytes(4, "little") for index in range(2)]
+    return [maker.coinbase(maker.HEIGHT, txs), *txs]
+
+
+def block_of(txs: Txs) -> RawBlock:
+    header = maker.header(maker.PARENT, txs)
+    return RawBlock(BlockRef(maker.HEIGHT, hash_of(header), Hash(maker.PARENT[::-1])), header + maker.body(txs))
+
+
 def test_5000_changes_that_a_block_hash_covers_are_all_refused(record_property: Callable[[str, object], None]) -> None:
     rng = random.Random(20_121_129)
     caught: Counter[str] = Counter()

@@ -6,8 +6,11 @@ All ids are in wire order. Source: Bitcoin Core's consensus/merkle.cpp.
 from collections.abc import Sequence
 from hashlib import sha256
 from operator import eq
+from typing import Any
 
 from tracer.proof.transactions import hash256
+
+MUTATED = "its merkle tree is mutated: it repeats transactions (CVE-2012-2459)"
 
 
 def levels(ids: Sequence[bytes]) -> list[list[bytes]]:
@@ -22,11 +25,30 @@ def levels(ids: Sequence[bytes]) -> list[list[bytes]]:
     while len(tree[-1]) > 1:
         lefts, rights = tree[-1][::2], tree[-1][1::2]
         if any(map(eq, lefts, rights)):
-            raise ValueError("its merkle tree is mutated: it repeats transactions (CVE-2012-2459)")
+            raise ValueError(MUTATED)
         if len(rights) < len(lefts):
             rights.append(lefts[-1])
         tree.append([sha256(sha256(a + b).digest()).digest() for a, b in zip(lefts, rights, strict=True)])
     return tree
+
+
+class Joined(Sequence[bytes]):
+    """A level of a tree whose nodes stand joined in one byte string, from the node `begin` on."""
+
+    __slots__ = ("_begin", "_count", "_nodes")
+
+    def __init__(self, nodes: bytes, begin: int = 0, count: int | None = None) -> None:
+        self._nodes, self._begin = nodes, begin
+        self._count = len(nodes) // 32 if count is None else count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, at: Any) -> Any:
+        if not 0 <= at < self._count:
+            raise IndexError(at)
+        place = 32 * (self._begin + at)
+        return self._nodes[place : place + 32]
 
 
 def root(ids: Sequence[bytes]) -> bytes:

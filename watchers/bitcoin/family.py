@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
@@ -16,6 +16,10 @@ from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
 from watchers.strict import Table, Unfit, show
+
+if TYPE_CHECKING:
+    from watchers.bitcoin.aside import Aside
+    from watchers.bitcoin.reading import MakeReader, Reader
 
 log = logging.getLogger(__name__)
 
@@ -131,23 +135,33 @@ def _build(chain: BitcoinChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         zmq=chain.zmq,
     )
     headers = HeaderChain(NETWORKS[chain.network], chain.headers_from)
-    return node, BitcoinScanner(chain.native.id, headers, lambda: _reader(chain))
+    return node, BitcoinScanner(chain.native.id, headers, _readers(chain))
 
 
-def _reader(chain: BitcoinChain) -> Any:
-    """What reads blocks by compiled steps, where that is wanted and installed; None: plain Python does."""
+def _readers(chain: BitcoinChain) -> "MakeReader":
+    """What makes the readers of a chain's blocks; they share the process that reads ahead."""
+    from watchers.bitcoin.aside import Aside
+
+    aside = Aside()
+    return lambda: _reader(chain, aside)
+
+
+def _reader(chain: BitcoinChain, aside: "Aside") -> "Reader":
+    """What reads blocks by compiled steps, where that is wanted and installed; else in plain Python."""
+    from watchers.bitcoin.reading import PlainReader
+
     if chain.compiled == "off":
-        return None
+        return PlainReader(aside)
     try:
-        from watchers.bitcoin.compiled import HOW, Compiled
+        from watchers.bitcoin.compiled import HOW, CompiledReader
     except ImportError as error:
         if chain.compiled == "on":
             fix = 'Install the extra: pip install "custody-tracer[fast]"; or set `compiled = "auto"`.'
             raise NodeLacks(f"{chain.name}: compiled steps are not installed ({error})", fix) from error
         log.info("chain=%s reads blocks in plain Python: the extra `fast` is not installed", chain.name)
-        return None
+        return PlainReader(aside)
     log.info("chain=%s reads blocks by steps %s", chain.name, HOW)
-    return Compiled()
+    return CompiledReader()
 
 
 def _pool(chain: BitcoinChain, scanner: Any) -> Pool:

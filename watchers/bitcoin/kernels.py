@@ -15,6 +15,8 @@ _START = np.array(START, np.uint32)
 _ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 BY_SCRIPT, BY_COIN, BY_BLOCK = 1, 2, 4
 """Why a transaction may be of interest."""
+AMBIGUOUS, WITNESSES = 1, 2
+"""What `read` returns: a transaction has 64 bytes; the tree over the wtxids was worked out."""
 
 BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 ROOM = types.Array(types.uint8, 1, "C")
@@ -128,19 +130,16 @@ def move(old: Any, new: Any) -> Any:
     return count
 
 
-def _inputs(data: Any, place: Any, count: Any, coins: Any, seed: Any) -> tuple[Any, Any]:
-    """Step over inputs; returns the byte after them (-1: cut short) and whether one is in `coins`."""
-    found = False
+def _inputs(data: Any, place: Any, count: Any) -> Any:
+    """Step over inputs; returns the byte after them; -1: cut short."""
     for _ in range(count):
         if place + 36 > len(data):
-            return -1, False
-        if holds(data, place, place + 36, coins, seed):
-            found = True
+            return -1
         length, place = number(data, place + 36)
         if place < 0:
-            return -1, False
+            return -1
         place += length + 4
-    return place, found
+    return place
 
 
 inputs: Any = njit(nogil=True)(_inputs)
@@ -179,9 +178,9 @@ def _witnesses(data: Any, place: Any, count: Any) -> Any:
 witnesses: Any = njit(nogil=True)(_witnesses)
 
 
-@compiled(types.int64(BYTES, types.int64, MANY, ROOM, TABLE, TABLE, types.uint64))
-def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, coins: Any, seed: Any) -> Any:
-    """Find as many transactions as `spans` has rows, mark those of possible interest; 1 if one has 64 bytes, else 0."""
+@compiled(types.int64(BYTES, types.int64, MANY, ROOM, TABLE, types.uint64))
+def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, seed: Any) -> Any:
+    """Find as many transactions as `spans` has rows, mark payers of `scripts`; AMBIGUOUS if one has 64 bytes, or 0."""
     ambiguous = 0
     for position in range(len(spans)):
         begin = place
@@ -194,7 +193,7 @@ def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, coins: Any,
         if place < 0:
             return -1
         many = count
-        place, spends = inputs(data, place, count, coins, seed)
+        place = inputs(data, place, count)
         if place < 0:
             return -1
         count, place = number(data, place)
@@ -210,8 +209,9 @@ def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, coins: Any,
         if place < 0 or place > len(data):
             return -1
         spans[position, 0], spans[position, 1], spans[position, 2] = begin, middle, place
-        marks[position] = (BY_SCRIPT if credits else 0) | (BY_COIN if spends else 0)
-        ambiguous |= middle - begin == (62 if segwit else 60)
+        marks[position] = BY_SCRIPT if credits else 0
+        if middle - begin == (62 if segwit else 60):
+            ambiguous = AMBIGUOUS
     return ambiguous if place == len(data) else -1
 
 
@@ -344,11 +344,41 @@ def grow(nodes: Any, total: Any) -> Any:
     return begin
 
 
-@compiled(types.int64(BYTES, MANY, ROOM, ROOM, types.Array(types.boolean, 1, "C")))
-def chase(data: Any, spans: Any, ids: Any, marks: Any, made: Any) -> Any:
-    """Mark transactions that may spend what marked ones of the same block made; returns how many are marked.
+@compiled(types.int64(BYTES, types.int64, MANY, ROOM, ROOM, ROOM, ROOM, TABLE, types.uint64, types.boolean))
+def read(
+    data: Any,
+    place: Any,
+    spans: Any,
+    marks: Any,
+    nodes: Any,
+    others: Any,
+    room: Any,
+    scripts: Any,
+    seed: Any,
+    both: Any,
+) -> Any:
+    """Lay a block out and grow the tree over its txids, with `both` also that over its wtxids; -1 if it is malformed.
 
-    made: 65,536 places, one for each beginning of a txid; all False.
+    One call, so that a thread waits for the interpreter's lock once.
+    """
+    told = lay(data, place, spans, marks, scripts, seed)
+    if told < 0:
+        return -1
+    txids(data, spans, nodes, room)
+    if grow(nodes, len(spans)) < 0:
+        return -1
+    if both:
+        wtxids(data, spans, nodes, others, room)
+        if grow(others, len(spans)) >= 0:
+            told |= WITNESSES
+    return told
+
+
+@compiled(types.int64(BYTES, MANY, ROOM, ROOM, types.Array(types.boolean, 1, "C"), TABLE, types.uint64))
+def chase(data: Any, spans: Any, ids: Any, marks: Any, made: Any, coins: Any, seed: Any) -> Any:
+    """Mark transactions that spend `coins`, or may spend what marked ones of the same block made.
+
+    made: 65,536 places, one for each beginning of a txid; all False. Returns how many transactions are marked.
     """
     count = 0
     for position in range(len(spans)):
@@ -356,10 +386,13 @@ def chase(data: Any, spans: Any, ids: Any, marks: Any, made: Any) -> Any:
         many, place = number(data, begin + 4)
         if many == 0:
             many, place = number(data, begin + 6)
-        for _ in range(many if count and not marks[position] else 0):
+        for _ in range(0 if marks[position] else many):
             if place < 0 or place + 36 > len(data):
                 break
-            if made[np.int64(data[place]) | np.int64(data[place + 1]) << 8]:
+            if holds(data, place, place + 36, coins, seed):
+                marks[position] |= BY_COIN
+                break
+            if count and made[np.int64(data[place]) | np.int64(data[place + 1]) << 8]:
                 marks[position] |= BY_BLOCK
                 break
             length, place = number(data, place + 36)

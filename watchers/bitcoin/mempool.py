@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from tracer.errors import Inconsistent, NodeUnavailable
 from tracer.life import Conflicted, Observation, Replaced
 from tracer.pending import Sighting
-from tracer.proof.blocks import SpanTuple
 from tracer.proof.transactions import Transaction, hash256, parse, stripped
 from tracer.types import AssetId, Hash, Holder, Kind, Movement, Outpoint, outpoint, outpoint_text
 from watchers.bitcoin.answers import bytes_in, hash_in
@@ -267,11 +266,11 @@ class BitcoinPool:
 
 def spenders_in(block: bytes, wanted: Container[bytes]) -> Iterator[tuple[Outpoint, Hash]]:
     """Find in a raw block which of some outpoints are spent, and by which transaction."""
-    spans: list[SpanTuple] = []
-    for _ in walk(block, (), wanted, (), spans):
-        begin, _, end = spans[-1]
-        tx = _parsed(block[begin:end])
-        txid = Hash(hash256(stripped(block, spans[-1]))[::-1])
+    walked = walk(block)
+    for position in sorted({walked.spender(at) for at, point in enumerate(walked.points) if point in wanted}):
+        span = walked.spans[position]
+        tx = _parsed(block[span[0] : span[2]])
+        txid = Hash(hash256(stripped(block, span))[::-1])
         yield from ((point, txid) for point in _points(tx) if point in wanted)
 
 

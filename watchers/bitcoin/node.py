@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class BitcoinNode:
         self._wanted = rest
         self.rest = self.undo = False
         """Whether blocks and headers, and whether spent coins, come over REST; known once open."""
+        self._asked = False
 
     async def open(self) -> Hash:
         """Connect, check the genesis block, see what REST offers; returns the genesis hash."""
@@ -140,7 +142,7 @@ class BitcoinNode:
         try:
             async with aclosing(self._refs(after, upto)) as refs:
                 async for ref in refs:
-                    ahead.append((ref, asyncio.create_task(self.block(ref))))
+                    ahead.append((ref, asyncio.create_task(self._full(ref))))
                     if len(ahead) > self._in_flight:
                         first, task = ahead.popleft()
                         yield first, await task
@@ -152,18 +154,31 @@ class BitcoinNode:
                 task.cancel()
             await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
 
+    async def _full(self, ref: BlockRef) -> RawBlock:
+        """Fetch a block, and the coins that it spends where the block before it had to be asked for them."""
+        if not (self.rest and self.undo and self._asked):
+            return await self.block(ref)
+        raw, undo = await asyncio.gather(self.block(ref), self._undo(ref.hash))
+        return replace(raw, undo=undo)
+
+    async def _undo(self, block: Hash) -> bytes | None:
+        try:
+            return await self._rpc.get(f"/rest/spenttxouts/{block.hex()}.bin")
+        except NodeMissing:
+            self.undo = False  # switched off, or pruned: another question will tell which
+            return None
+
     async def answer(self, draft: Draft) -> dict[Outpoint, Coin] | None:
         """Tell the coins that the draft's hits spend, if any of them is unknown here."""
         asking = [hit for hit in draft.hits if hit.unknown]
+        self._asked = bool(asking)
         if not asking:
             return None
-        block = draft.ref.hash.hex()
-        if self.undo:
-            try:
-                return from_undo(await self._rpc.get(f"/rest/spenttxouts/{block}.bin"), asking)
-            except NodeMissing:
-                self.undo = False  # switched off, or pruned: the question below tells which
-        answers = await self._batch([("getrawtransaction", (h.txid.hex(), 2, block)) for h in asking])
+        undo = draft.undo or (await self._undo(draft.ref.hash) if self.undo else None)
+        if undo is not None:
+            return from_undo(undo, asking)
+        name = draft.ref.hash.hex()
+        answers = await self._batch([("getrawtransaction", (h.txid.hex(), 2, name)) for h in asking])
         coins: dict[Outpoint, Coin] = {}
         for hit, transaction in zip(asking, answers, strict=True):
             coins |= from_json(_present(transaction), hit)

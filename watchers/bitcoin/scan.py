@@ -1,11 +1,11 @@
 """What a raw block says about the scripts and coins of interest, and what is still to be asked. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from tracer.errors import BlockRefused, HeadersLost, Inconsistent
-from tracer.proof.blocks import Laid, SpanTuple, Whole, bare_size, check_block, lay
+from tracer.proof.blocks import Laid, SpanTuple, Whole, bare_size, check_block
 from tracer.proof.headers import HEADER_BYTES, HeaderChain, hash_of, parent_of
 from tracer.proof.transactions import (
     AMBIGUOUS_BYTES,
@@ -18,47 +18,22 @@ from tracer.proof.transactions import (
 )
 from tracer.types import AssetId, BlockFacts, BlockRef, Checked, Hash, Holder, Kind, Lane, Movement, Outpoint, TxFacts
 from tracer.types import outpoint as join
-from watchers.bitcoin.walk import walk
+from watchers.bitcoin.reading import MakeReader, PlainReader, Reader, Reading
 from watchers.node import Coin
-
-STALE, STALE_AT_LEAST = 4, 10_000
-"""The compiled steps forget no single coin; all are put in anew when so many times as many, and so many, are there."""
-
-
-class Members(Protocol):
-    """A set of byte strings that grows."""
-
-    def update(self, members: Iterable[bytes], /) -> None:
-        """Add byte strings."""
-
-    def __contains__(self, member: object, /) -> bool: ...
-
-
-class Forgettable(Members, Protocol):
-    """One that can be emptied."""
-
-    def clear(self) -> None:
-        """Take everything out."""
-
-    def __len__(self) -> int: ...
-
-
-class Reader(Protocol):
-    """Lays blocks out and names the transactions that may be of interest, by compiled steps."""
-
-    scripts: Members
-    coins: Forgettable
-
-    def read(self, block: bytes) -> tuple[Laid, Iterator[int]] | None:
-        """Read a block; None where the plain way must say what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawBlock:
-    """A block's bytes as they go over the wire, and the place they were fetched for."""
+    """A block's bytes as they go over the wire, and the place they were fetched for.
+
+    reading: the block laid out ahead of its turn; None: the scan does it. undo: the coins that it spends, as its node
+    wrote them, if they were fetched with it.
+    """
 
     ref: BlockRef
     data: bytes
+    reading: Reading | None = field(default=None, compare=False, repr=False)
+    undo: bytes | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,50 +60,56 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A scanned block; complete once the unknown outpoints of its hits are answered (outpoint -> Coin)."""
+    """A scanned block; complete once the unknown outpoints of its hits are answered (outpoint -> Coin).
+
+    undo: see `RawBlock`.
+    """
 
     ref: BlockRef
     time: int
     header: bytes
     hits: tuple[Hit, ...]
+    undo: bytes | None = field(default=None, compare=False, repr=False)
 
 
 class BitcoinScanner:
     """Holds the watched scripts and coins of one chain, and its headers; see `watchers.node.Scanner`.
 
-    make_reader: makes what reads blocks by compiled steps, or None; asked once, when there is something to watch.
+    make_reader: makes what reads blocks; asked once, when there is something to watch or to read.
     """
 
-    def __init__(
-        self, asset: AssetId, headers: HeaderChain, make_reader: Callable[[], Reader | None] = lambda: None
-    ) -> None:
+    def __init__(self, asset: AssetId, headers: HeaderChain, make_reader: MakeReader = PlainReader) -> None:
         self._asset = asset
         self.headers = headers
         self._make_reader = make_reader
-        self._reader: Reader | None = None
-        self._scripts: Members | None = None
+        self._made: Reader | None = None
         self._coins: dict[Outpoint, Coin] = {}
+
+    @property
+    def _reader(self) -> Reader:
+        if self._made is None:
+            self._made = self._make_reader()
+            self._made.remember(self._coins, self._coins)
+        return self._made
+
+    def another(self) -> Self:
+        """A scanner for the same chain that watches nothing yet."""
+        return type(self)(self._asset, HeaderChain(self.headers.rules, self.headers.checkpoint), self._make_reader)
+
+    def close(self) -> None:
+        """Let go of what reads blocks ahead."""
+        if self._made is not None:
+            self._made.close()
 
     def watch(self, holders: Iterable[Holder]) -> None:
         """Be interested in credits of these script pubkeys from now on."""
-        self._watched().update(holders)
-
-    def _watched(self) -> Members:
-        if self._scripts is None:
-            self._reader = self._make_reader()
-            self._scripts = set() if self._reader is None else self._reader.scripts
-            if self._reader is not None:
-                self._reader.coins.update(self._coins)
-        return self._scripts
+        self._reader.scripts.update(holders)
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Be interested in the spending of these coins."""
         self._coins.update(coins)
-        if self._reader is not None:
-            if len(self._reader.coins) > STALE * len(self._coins) + STALE_AT_LEAST:
-                self._reader.coins.clear()
-                self._reader.coins.update(self._coins)
-            self._reader.coins.update(coins)
+        if self._made is not None:
+            self._made.remember(coins, self._coins)
 
     def forget(self, points: Iterable[Outpoint]) -> None:
         """Stop being interested in these coins."""
@@ -138,8 +119,6 @@ class BitcoinScanner:
     def forget_all(self) -> None:
         """Forget every coin; watched scripts stay."""
         self._coins.clear()
-        if self._reader is not None:
-            self._reader.coins.clear()
 
     @property
     def coins(self) -> Mapping[Outpoint, Coin]:
@@ -148,7 +127,11 @@ class BitcoinScanner:
 
     def watches(self, holder: Holder) -> bool:
         """Whether a script pubkey is watched."""
-        return self._scripts is not None and holder in self._scripts
+        return self._made is not None and holder in self._made.scripts
+
+    async def ahead(self, raw: RawBlock) -> RawBlock:
+        """Lay a block out before it is its turn, where another core can do it."""
+        return replace(raw, reading=await self._reader.ahead(raw.data))
 
     def scan(self, raw: RawBlock) -> Draft:
         """Verify a block whole and find its hits.
@@ -159,14 +142,14 @@ class BitcoinScanner:
         header = _checked_header(raw)
         self._stand(raw.ref, header)
         try:
-            hits, laid = self._hits(raw.data)
+            hits, laid = self._hits(raw)
             witnesses = any(_has_witness(laid.spans[hit.position]) for hit in hits if hit.position)
             whole = check_block(self.headers.rules, raw.ref.height, raw.data, laid, witnesses)
         except (IndexError, ValueError) as error:
             reason = str(error) if isinstance(error, ValueError) else "its bytes end too early"
             raise _refused(raw.ref, reason, raw.data) from error
         proven = tuple(_with_proof(hit, laid.spans[hit.position], whole) for hit in hits)
-        return Draft(raw.ref, int.from_bytes(header[68:72], "little"), header, proven)
+        return Draft(raw.ref, int.from_bytes(header[68:72], "little"), header, proven, raw.undo)
 
     def _stand(self, ref: BlockRef, header: bytes) -> None:
         """Verify the header against those below it."""
@@ -179,30 +162,26 @@ class BitcoinScanner:
         if context.height != ref.height:
             raise Inconsistent(f"block {ref.hash.hex()} is at height {context.height}, not {ref.height}")
 
-    def _hits(self, data: bytes) -> tuple[list[Hit], Laid]:
+    def _hits(self, block: RawBlock) -> tuple[list[Hit], Laid]:
         """Go through a block; returns its hits, and where all its transactions lie."""
-        scripts = self._watched()
+        data, scripts = block.data, self._reader.scripts
         fresh: dict[Outpoint, Coin] = {}  # created in this block and of interest to its later transactions
         seen: dict[Outpoint, Coin] = {}  # created by any hit of this block: answers that need no question
         spent: set[Outpoint] = set()
         hits: list[Hit] = []
-        read = None if self._reader is None else self._reader.read(data)
-        walked: list[SpanTuple] = []
-        spans: Sequence[SpanTuple] = walked
-        candidates = walk(data, scripts, self._coins, fresh, walked)
-        if read is not None:
-            spans, candidates = read[0].spans, read[1]
-        for position in candidates:
+        reading = block.reading or self._reader.read(data)
+        spans = reading.laid.spans
+        for position in reading.candidates(self._coins, fresh):
             begin, _, end = spans[position]
             raw = data[begin:end]
             parsed = parse(raw)
             spends = any(point in self._coins or point in fresh for point, _ in parsed.inputs)
             if not spends and not any(script in scripts for _, script in parsed.outputs):
-                continue  # compiled steps name some transactions too many
+                continue  # a reader may name some transactions too many
             hit = self._cut(raw, parsed, position, spends, seen, spent)
             hits.append(hit)
             fresh.update((join(hit.txid, index), coin) for index, coin in hit.outputs)
-        return hits, lay(data, walked) if read is None else read[0]
+        return hits, reading.laid
 
     def complete(self, draft: Draft, answers: object) -> BlockFacts:
         """Turn a draft and the node's coins (outpoint -> Coin, or None) into facts; raises Inconsistent."""
@@ -222,7 +201,7 @@ class BitcoinScanner:
         spent: set[Outpoint],
     ) -> Hit:
         """Make a hit of a transaction; adds its outputs to `seen` and what it spends to `spent`."""
-        scripts = self._watched()
+        scripts = self._reader.scripts
         txid = Hash(hash256(stripped(raw, parsed.span))[::-1])
         inputs = tuple(self._spent(parsed, txid, seen, spent)) if spends else ()
         outputs = []

@@ -1,24 +1,47 @@
-"""Where a raw block's transactions lie, and which of them touch scripts and coins of interest. Pure."""
+"""Where a raw block's transactions lie, what they spend, and which scripts they pay. Pure."""
 
-from collections.abc import Container, Iterator
+from bisect import bisect_right
+from dataclasses import dataclass, field
 
 from tracer.proof.blocks import SpanTuple
 from tracer.proof.headers import HEADER_BYTES
 from tracer.proof.transactions import compact_size, long_size
 
 
-def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
-    raw: bytes, scripts: Container[bytes], coins: Container[bytes], fresh: Container[bytes], spans: list[SpanTuple]
-) -> Iterator[int]:
-    """Step over a block's transactions, noting each in `spans`, and yield the positions of the hits.
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A block stepped over, in chain order.
 
-    Nothing is decoded but lengths. `fresh` may grow between two hits. Raises IndexError or ValueError if the
-    bytes do not end with the last transaction: a slice past the end is short, the step is noticed there.
+    points, scripts: the outpoint of every input, the script of every output. *_ends: how many there are up to the end
+    of each transaction.
     """
+
+    spans: list[SpanTuple] = field(default_factory=list)
+    points: list[bytes] = field(default_factory=list)
+    point_ends: list[int] = field(default_factory=list)
+    scripts: list[bytes] = field(default_factory=list)
+    script_ends: list[int] = field(default_factory=list)
+
+    def spender(self, at: int) -> int:
+        """The position of the transaction that an input is of."""
+        return bisect_right(self.point_ends, at)
+
+    def payer(self, at: int) -> int:
+        """The position of the transaction that an output is of."""
+        return bisect_right(self.script_ends, at)
+
+
+def walk(raw: bytes) -> Walked:
+    """Step over a block's transactions; nothing is decoded but lengths.
+
+    Raises IndexError or ValueError if the bytes do not end with the last transaction: a slice past the end is short,
+    the step is noticed there.
+    """
+    walked = Walked()
+    spans, points, scripts = walked.spans, walked.points, walked.scripts
     total, place = compact_size(raw, HEADER_BYTES)
     for position in range(total):
         begin = place
-        touches = False
         count = raw[place + 4]
         place += 5
         segwit = not count  # BIP-144: no inputs is the marker
@@ -32,9 +55,7 @@ def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
         witnesses = count
         while count:
             count -= 1
-            point = raw[place : place + 36]
-            if point in coins or point in fresh:
-                touches = True
+            points.append(raw[place : place + 36])
             length = raw[place + 36]
             if length < 0xFD:
                 place += length + 41
@@ -52,18 +73,18 @@ def walk(  # noqa: PLR0912 - the hot loop: calls would cost more than they tidy
             if length >= 0xFD:
                 length, place = long_size(raw, length, place)
             end = place + length
-            if raw[place:end] in scripts:
-                touches = True
+            scripts.append(raw[place:end])
             place = end
         middle = place
         if segwit:
             place = _after_witnesses(raw, place, witnesses)
         place += 4
         spans.append((begin, middle, place))
-        if touches:
-            yield position
+        walked.point_ends.append(len(points))
+        walked.script_ends.append(len(scripts))
     if place != len(raw):
         raise ValueError(f"{len(raw)} bytes hold {total} transactions of {place} bytes")
+    return walked
 
 
 def _after_witnesses(raw: bytes, place: int, witnesses: int) -> int:

@@ -6,6 +6,7 @@ and withdrawals to one. Not observed in this version: ERC-1155.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Self
 
 from tracer.errors import Inconsistent
 from tracer.proof.trie import BadProof
@@ -26,7 +27,8 @@ class EthereumScanner:
 
     def __init__(self, chain: ChainId, native: Asset, tokens: Iterable[Asset] = ()) -> None:
         self.headers = None
-        self.interest = Interest(chain, native.id, frozenset(token.id for token in tokens), set())
+        self._native, self._tokens = native, tuple(tokens)
+        self.interest = Interest(chain, native.id, frozenset(token.id for token in self._tokens), set())
 
     def watch(self, holders: Iterable[Holder]) -> None:
         """Be interested in these accounts from now on; raises ValueError if one is not 20 bytes."""
@@ -43,6 +45,17 @@ class EthereumScanner:
 
     def forget_all(self) -> None:
         """Accounts have no coins to forget."""
+
+    def another(self) -> Self:
+        """A scanner for the same chain that watches no account yet."""
+        return type(self)(self.interest.chain, self._native, self._tokens)
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    async def ahead(self, raw: RawBlock) -> RawBlock:
+        """Leave a block to the scan: its node verified it."""
+        return raw
 
     def concerns(self, raw: RawBlock) -> Part | None:
         """What part watched accounts have in a block, by what its node tells; None if they have none.

@@ -1,0 +1,169 @@
+"""Lays raw blocks out in a process of its own, so that hashing them takes another core than following them.
+
+The process gets bytes and gives back what follows from them alone; it has no watched script, no store and no network.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import marshal
+import signal
+import socket
+import subprocess
+import sys
+from array import array
+from collections.abc import Sequence
+
+from tracer.proof.blocks import Laid, Tree, lay, wtxids_of
+from tracer.proof.merkle import Joined, levels
+from watchers.bitcoin.walk import Walked, walk
+
+log = logging.getLogger(__name__)
+
+SIZE_BYTES = 4
+BUFFER_BYTES = 4_000_000
+ENDS_S, IDLE_S = 5.0, 60.0
+
+
+class Aside:
+    """The process, started when it is first needed. At most one block is worked on and one waits in its socket."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._asking, self._answering = asyncio.Lock(), asyncio.Lock()
+        self._failed = False
+        self._tasks: set[asyncio.Task[bytes]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    async def read(self, data: bytes) -> tuple[Laid, Walked] | None:
+        """Lay a block out; None where its bytes are malformed, or the process cannot be used."""
+        if self._failed:
+            return None
+        task = asyncio.create_task(self._answer(data))
+        self._tasks.add(task)  # it goes on when its caller does not: its answer would be taken for the next one's
+        task.add_done_callback(self._tasks.discard)
+        answer = await asyncio.shield(task)
+        return unpack(data, answer) if answer else None
+
+    async def _answer(self, data: bytes) -> bytes:
+        streams = None
+        try:
+            async with self._asking:
+                streams = reader, writer = self._streams or await self._open()
+                writer.write(len(data).to_bytes(SIZE_BYTES, "little"))
+                writer.write(data)
+                await writer.drain()
+                await self._answering.acquire()
+            try:
+                size = int.from_bytes(await reader.readexactly(SIZE_BYTES), "little")
+                answer = await reader.readexactly(size)
+            finally:
+                self._answering.release()
+        except (OSError, asyncio.IncompleteReadError) as error:
+            if self._streams is streams:  # else it was closed on purpose
+                log.warning("the process that lays blocks out ended (%r): it is done here", error)
+                self._failed = True
+                self.close()
+            return b""
+        self._rest()
+        return answer
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._process, link = _start()
+        self._streams = await asyncio.open_connection(sock=link, limit=BUFFER_BYTES)
+        return self._streams
+
+    def _rest(self) -> None:
+        """End the process once nobody asked for a while; every question begins the while anew."""
+        if self._resting is not None:
+            self._resting.cancel()
+        self._resting = asyncio.get_running_loop().call_later(IDLE_S, self.close)
+
+    def close(self) -> None:
+        """End the process. Idempotent; it is started again when it is needed."""
+        if self._resting is not None:
+            self._resting.cancel()
+        streams, process = self._streams, self._process
+        self._streams = self._process = self._resting = None
+        if streams is not None:
+            with contextlib.suppress(RuntimeError):  # its loop may be over
+                streams[1].close()
+        if process is not None:
+            process.kill()
+            process.wait(ENDS_S)
+
+
+def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the process; returns it, and our end of the link to it."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
+    ours.setblocking(False)
+    return process, ours
+
+
+def pack(data: bytes) -> bytes:
+    """Lay a block out and write down what was found; nothing for bytes that are malformed."""
+    try:
+        walked = walk(data)
+        laid = lay(data, walked.spans)
+    except (IndexError, ValueError):
+        return b""
+    try:
+        witnesses = _joined(levels(wtxids_of(data, walked.spans, laid.tree[0])))
+    except ValueError:
+        witnesses = None  # whoever needs it works it out again, and says why it will not do
+    found = (
+        array("I", [place for span in walked.spans for place in span]).tobytes(),
+        _joined(laid.tree),
+        laid.ambiguous,
+        witnesses,
+        (walked.points, walked.point_ends, walked.scripts, walked.script_ends),
+    )
+    return marshal.dumps(found)
+
+
+def unpack(data: bytes, answer: bytes) -> tuple[Laid, Walked]:
+    """Read what `pack` wrote down of the block."""
+    places, tree, ambiguous, witnesses, found = marshal.loads(answer)  # noqa: S302 - from our own process
+    flat = iter(array("I", places))
+    spans = list(zip(flat, flat, flat, strict=True))
+    txids = _levels(tree)
+
+    def witness_tree() -> Tree:
+        return levels(wtxids_of(data, spans, txids[0])) if witnesses is None else _levels(witnesses)
+
+    return Laid(spans, txids, ambiguous, witness_tree), Walked(spans, *found)
+
+
+def _joined(tree: Tree) -> list[bytes]:
+    return [b"".join(level) for level in tree]
+
+
+def _levels(tree: Sequence[bytes]) -> Tree:
+    return [Joined(level) for level in tree]
+
+
+def serve(link: socket.socket) -> None:
+    """Answer until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with its daemon, not before
+    gc.disable()  # nothing here refers to itself
+    with link.makefile("rb") as questions:
+        while len(size := questions.read(SIZE_BYTES)) == SIZE_BYTES:
+            data = questions.read(int.from_bytes(size, "little"))
+            answer = pack(data)
+            link.sendall(len(answer).to_bytes(SIZE_BYTES, "little") + answer)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
