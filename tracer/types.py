@@ -151,6 +151,12 @@ class BlockFacts:
     skipped: tuple[str, ...] = ()
     checked: Checked = Checked.REPORTED
 
+    @property
+    def parties(self) -> set[Holder]:
+        """Whoever its transactions name."""
+        moves = (move for tx in self.transactions for move in tx.movements)
+        return {holder for move in moves for holder in (move.source, move.target) if holder is not None}
+
 
 def outpoint(txid: Hash, index: int) -> Outpoint:
     """Join a transaction id (display order) and output index into wire bytes.

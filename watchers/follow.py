@@ -24,6 +24,7 @@ from tracer.errors import Alarm, BlockRefused, FinalityBroken, Inconsistent, Ope
 from tracer.notices import Notice
 from tracer.store import load
 from tracer.store.chains import ChainHandle
+from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import BlockFacts, BlockRef, Hash, Holder
@@ -270,7 +271,7 @@ class Follower:
             await take_up(self.scanner.headers, self.node, self.store, self.handle, anchor)
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
-        self._interest_of = load.interest_reader(self.store.connection, self.handle)
+        self._interest_of = InterestReader(self.store.connection, self.handle)
         with staying(), self.store.connection.begin():
             self._reload()
             self._orphaned = load.orphaned_hashes(self.store, self.handle)
@@ -336,6 +337,7 @@ class Follower:
         asked = await self._checks.at_block(self.node, self._casework, self.handle, ref, facts, live)
         self.standing.skip(asked.facts.skipped, ref)
         self._marks = self._advanced(ref.height, view)
+        self._interest_of.look_up(facts.parties)
         prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
         self.scanner.forget(prepared.removed)
@@ -362,8 +364,7 @@ class Follower:
     def _commit(self, blocks: list[Prepared]) -> None:
         with self._reloading():
             self.store.connect(self.handle, blocks, int(time.time()))
-        for block in blocks:
-            self.standing.tell(block.notices)
+        self.standing.tell(notice for block in blocks for notice in block.notices)
         if len(blocks) > 1:
             log.info(
                 "chain=%s connected blocks=%d to height=%d", self.config.name, len(blocks), blocks[-1].facts.ref.height

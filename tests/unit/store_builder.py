@@ -16,6 +16,7 @@ from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
 from tracer.store.headerchain import save_anchor
+from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
@@ -96,7 +97,7 @@ class Play:
         cursor = load.cursor(self.store, self.handle)
         assert cursor is not None
         self.tip, self.marks = cursor
-        interest = load.interest_reader(self.store.connection, self.handle)
+        interest = InterestReader(self.store.connection, self.handle)
         self.casework = load.load_casework(self.store, self.handle, self.utxo, self.native, self.limits, interest)
 
     def time(self, height: int) -> int:

@@ -18,6 +18,7 @@ from tracer.errors import CaseRefused
 from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
+from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
@@ -128,7 +129,7 @@ class Bench:
         for item in cases:
             assert import_case(store, item, {CHAIN: self.handle}, frozenset({CHAIN}))
         store.start_chain(self.handle, BlockRef(0, Hash(bytes(32)), Hash(bytes(32))), 0)
-        self.interest = load.interest_reader(store.connection, self.handle)
+        self.interest = InterestReader(store.connection, self.handle)
         self.work = self.fresh()
 
     def reload(self) -> Casework:
@@ -538,7 +539,7 @@ def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None
     assert import_case(bench.store, grown, chains, utxo)
     assert not import_case(bench.store, grown, chains, utxo)
     assert not import_case(bench.store, ALONE, chains, utxo)
-    bench.interest = load.interest_reader(bench.store.connection, bench.handle)
+    bench.interest = InterestReader(bench.store.connection, bench.handle)
     bench.work = bench.fresh()
     bench.connect(chain.block([]))
     assert said(bench, "pay") == "NOT_SHOWN nothing arrived yet"

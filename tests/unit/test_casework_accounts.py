@@ -14,6 +14,7 @@ from tracer.custody.case import Case, Leg, LegKind, Watch
 from tracer.pending import judge_pending
 from tracer.store import load
 from tracer.store.cases import import_case
+from tracer.store.interest import InterestReader
 from tracer.store.writer import Store
 from tracer.taint.frontier import Limits
 from tracer.types import (
@@ -65,7 +66,7 @@ class Bench:
         for item in cases:
             import_case(store, item, {CHAIN: self.handle}, frozenset())
         store.start_chain(self.handle, BlockRef(0, Hash(bytes(32)), Hash(bytes(32))), 0)
-        self.interest = load.interest_reader(store.connection, self.handle)
+        self.interest = InterestReader(store.connection, self.handle)
         self.work = self.fresh()
         self.height, self.tip = 0, Hash(bytes(32))
         asked = {

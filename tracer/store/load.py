@@ -1,7 +1,6 @@
 """Rebuilds the casework of a chain from the store's canonical rows: at start, and after every reorg."""
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 
 from sqlalchemy import Connection, text
 
@@ -11,10 +10,11 @@ from tracer.chain import Marks
 from tracer.custody.judge import Attested
 from tracer.custody.ledger import Totals
 from tracer.matching import Arrival, LegState
-from tracer.opening import Interest, InterestOf, Tracked
+from tracer.opening import Interest, Tracked
 from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
 from tracer.store.checkrows import load_drift, load_values
+from tracer.store.interest import split_outpoints
 from tracer.store.liferows import load_lives
 from tracer.store.plans import load_plans
 from tracer.store.writer import Store
@@ -31,7 +31,6 @@ from tracer.types import (
     Kind,
     Lane,
     Outpoint,
-    Role,
     outpoint,
 )
 
@@ -136,32 +135,6 @@ def held_holders(store: Store, chain: ChainHandle, case_id: int, where: str = ""
         {"case": case_id, "c": chain.id},
     )
     return [Holder(bytes(key)) for (key,) in rows]
-
-
-def interest_reader(connection: Connection, chain: ChainHandle, where: str = "") -> InterestOf:
-    """Look up which cases watch a holder, through a small cache; where: which rows of `watch w` count."""
-    counting = where or published("w")
-    driver = connection.connection.driver_connection
-    assert driver is not None
-
-    @lru_cache(maxsize=100_000)
-    def interest_of(holder: Holder) -> tuple[Interest, ...]:
-        rows = driver.execute(
-            "SELECT w.case_id, w.role, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
-            f" WHERE h.chain_id = ? AND h.key = ? AND {counting} ORDER BY w.case_id",
-            (chain.id, holder),
-        )
-        return tuple(
-            Interest(case_id, Role(role), None if points is None else split_outpoints(points))
-            for case_id, role, points in rows
-        )
-
-    return interest_of
-
-
-def split_outpoints(joined: bytes) -> frozenset[Outpoint]:
-    """Cut joined 36-byte outpoints apart."""
-    return frozenset(Outpoint(joined[start : start + 36]) for start in range(0, len(joined), 36))
 
 
 def load_casework(

@@ -14,7 +14,8 @@ from tracer.prepared import Ids
 from tracer.rivals import Rivals
 from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
-from tracer.store.load import interest_reader, load_attestations, split_outpoints
+from tracer.store.interest import InterestReader, split_outpoints
+from tracer.store.load import load_attestations
 from tracer.store.plans import load_plans
 from tracer.store.writer import Store
 from tracer.taint.following import Trace
@@ -193,7 +194,7 @@ def fresh_casework(
     """A casework that holds the job's case alone, before its first block; call it inside a transaction."""
     connection = store.connection
     keys = {"case": job.case_id, "c": chain.id}
-    interest_of = interest_reader(connection, chain, counts_for(job, "w"))
+    interest_of = InterestReader(connection, chain, counts_for(job, "w"))
     books: dict[int, Book] = {}
     seizure = connection.execute(
         text(f"SELECT s.height FROM seizure s WHERE s.chain_id = :c AND {counts_for(job, 's')}"), {"c": chain.id}

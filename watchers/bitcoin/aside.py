@@ -13,11 +13,12 @@ import socket
 import subprocess
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from tracer.proof.blocks import Laid, Tree, lay, wtxids_of
 from tracer.proof.merkle import Joined, levels
-from watchers.bitcoin.walk import Walked, walk
+from watchers.bitcoin.walk import Spans, Walked, walk
 
 log = logging.getLogger(__name__)
 
@@ -124,11 +125,11 @@ def pack(data: bytes) -> bytes:
     except ValueError:
         witnesses = None  # whoever needs it works it out again, and says why it will not do
     found = (
-        array("I", [place for span in walked.spans for place in span]).tobytes(),
+        _numbers(chain.from_iterable(walked.spans)),
         _joined(laid.tree),
         laid.ambiguous,
         witnesses,
-        (walked.points, walked.point_ends, walked.scripts, walked.script_ends),
+        (walked.points, _numbers(walked.point_ends), walked.scripts, _numbers(walked.script_ends)),
     )
     return marshal.dumps(found)
 
@@ -136,14 +137,20 @@ def pack(data: bytes) -> bytes:
 def unpack(data: bytes, answer: bytes) -> tuple[Laid, Walked]:
     """Read what `pack` wrote down of the block."""
     places, tree, ambiguous, witnesses, found = marshal.loads(answer)  # noqa: S302 - from our own process
-    flat = iter(array("I", places))
-    spans = list(zip(flat, flat, flat, strict=True))
+    spans = Spans(array("I", places))
+    points, point_ends, scripts, script_ends = found
     txids = _levels(tree)
 
     def witness_tree() -> Tree:
         return levels(wtxids_of(data, spans, txids[0])) if witnesses is None else _levels(witnesses)
 
-    return Laid(spans, txids, ambiguous, witness_tree), Walked(spans, *found)
+    return Laid(spans, txids, ambiguous, witness_tree), Walked(
+        spans, points, array("I", point_ends), scripts, array("I", script_ends)
+    )
+
+
+def _numbers(numbers: Iterable[int]) -> bytes:
+    return array("I", numbers).tobytes()
 
 
 def _joined(tree: Tree) -> list[bytes]:

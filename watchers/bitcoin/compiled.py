@@ -2,14 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tracer.proof.blocks import Laid, SpanTuple, Tree
+from tracer.proof.blocks import Laid, Tree
 from tracer.proof.headers import HEADER_BYTES
 from tracer.proof.merkle import MUTATED, Joined
 from tracer.proof.transactions import compact_size
@@ -17,6 +17,7 @@ from tracer.types import Outpoint
 from watchers.bitcoin import kernels
 from watchers.bitcoin.reading import Reading, read
 from watchers.bitcoin.sha import HAS_INSTRUCTIONS
+from watchers.bitcoin.walk import Spans
 
 HOW = "compiled, SHA-256 by the processor's instructions" if HAS_INSTRUCTIONS else "compiled"
 AT_ONCE = 50_000
@@ -75,20 +76,6 @@ class Fingerprints:
         return bool(kernels.holds(data, 0, len(member), self.table, self.seed))
 
 
-class Spans(Sequence[SpanTuple]):
-    """Where transactions lie, as a sequence over an array."""
-
-    def __init__(self, rows: Any) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, position: Any) -> Any:
-        begin, middle, end = self._rows[position].tolist()
-        return begin, middle, end
-
-
 @dataclass(frozen=True, slots=True)
 class CompiledReading:
     """See `watchers.bitcoin.reading.Reading`; made with the watched scripts, asked for candidates with the coins."""
@@ -100,7 +87,7 @@ class CompiledReading:
     marks: Any
     coins: Fingerprints
 
-    def candidates(self, coins: Container[bytes], fresh: Collection[Outpoint]) -> Iterator[int]:
+    def candidates(self, coins: Mapping[Outpoint, object], fresh: Collection[Outpoint]) -> Iterator[int]:
         """See `watchers.bitcoin.reading.Reading`."""
         made = np.zeros(1 << 16, np.bool_)
         found = kernels.chase(self.data, self.spans, self.nodes, self.marks, made, self.coins.table, self.coins.seed)
@@ -162,7 +149,7 @@ class CompiledReader:
                     raise ValueError(MUTATED)
             return _tree(others, total)
 
-        laid = Laid(Spans(spans), _tree(nodes, total), bool(told & kernels.AMBIGUOUS), witness_tree)
+        laid = Laid(Spans(spans.ravel()), _tree(nodes, total), bool(told & kernels.AMBIGUOUS), witness_tree)
         return CompiledReading(laid, data, spans, nodes, marks, self._coins)
 
 

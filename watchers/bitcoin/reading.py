@@ -1,9 +1,9 @@
 """Raw blocks laid out, and which of their transactions touch scripts and coins of interest."""
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import compress, count, islice
 from typing import Protocol
 
 from tracer.proof.blocks import Laid, lay
@@ -19,7 +19,7 @@ class Reading(Protocol):
     def laid(self) -> Laid:
         """Where its transactions lie, and the tree over them."""
 
-    def candidates(self, coins: Container[bytes], fresh: Collection[Outpoint]) -> Iterator[int]:
+    def candidates(self, coins: Mapping[Outpoint, object], fresh: Collection[Outpoint]) -> Iterator[int]:
         """The positions of its transactions that may be of interest, in chain order.
 
         coins: those of interest. fresh: such as this block made, in its order; it grows between two candidates.
@@ -69,18 +69,19 @@ class PlainReading:
     walked: Walked
     watched: Members
 
-    def candidates(self, coins: Container[bytes], fresh: Collection[Outpoint]) -> Iterator[int]:
+    def candidates(self, coins: Mapping[Outpoint, object], fresh: Collection[Outpoint]) -> Iterator[int]:
         """See `Reading`."""
         walked = self.walked
         paid = self.watched.intersection(walked.scripts)
-        found = {walked.payer(at) for at, script in enumerate(walked.scripts) if script in paid} if paid else set()
-        found |= {walked.spender(at) for at, point in enumerate(walked.points) if point in coins}
-        if not found:
+        spent = coins.keys() & walked.points
+        if not paid and not spent:
             return
-        inputs = {point: at for at, point in enumerate(walked.points)}
+        inputs = dict(zip(walked.points, count()))
         if len(inputs) < len(walked.points):  # a coin is spent twice: whoever goes through all of it meets that
             yield from range(len(walked.spans))
             return
+        found = {walked.payer(at) for at in compress(count(), map(paid.__contains__, walked.scripts))}
+        found |= {walked.spender(inputs[point]) for point in spent}
         coming, known = sorted(found), 0
         while coming:
             position = heappop(coming)

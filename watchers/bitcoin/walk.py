@@ -1,11 +1,27 @@
 """Where a raw block's transactions lie, what they spend, and which scripts they pay. Pure."""
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tracer.proof.blocks import SpanTuple
 from tracer.proof.headers import HEADER_BYTES
 from tracer.proof.transactions import compact_size, long_size
+
+
+class Spans(Sequence[SpanTuple]):
+    """Where transactions lie, over an array of numbers, three for each."""
+
+    def __init__(self, places: Any) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places) // 3
+
+    def __getitem__(self, position: Any) -> Any:
+        begin, middle, end = self._places[3 * position : 3 * position + 3].tolist()
+        return begin, middle, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +32,11 @@ class Walked:
     of each transaction.
     """
 
-    spans: list[SpanTuple] = field(default_factory=list)
-    points: list[bytes] = field(default_factory=list)
-    point_ends: list[int] = field(default_factory=list)
-    scripts: list[bytes] = field(default_factory=list)
-    script_ends: list[int] = field(default_factory=list)
+    spans: Sequence[SpanTuple]
+    points: list[bytes]
+    point_ends: Sequence[int]
+    scripts: list[bytes]
+    script_ends: Sequence[int]
 
     def spender(self, at: int) -> int:
         """The position of the transaction that an input is of."""
@@ -37,8 +53,11 @@ def walk(raw: bytes) -> Walked:
     Raises IndexError or ValueError if the bytes do not end with the last transaction: a slice past the end is short,
     the step is noticed there.
     """
-    walked = Walked()
-    spans, points, scripts = walked.spans, walked.points, walked.scripts
+    spans: list[SpanTuple] = []
+    points: list[bytes] = []
+    scripts: list[bytes] = []
+    point_ends: list[int] = []
+    script_ends: list[int] = []
     total, place = compact_size(raw, HEADER_BYTES)
     for position in range(total):
         begin = place
@@ -80,11 +99,11 @@ def walk(raw: bytes) -> Walked:
             place = _after_witnesses(raw, place, witnesses)
         place += 4
         spans.append((begin, middle, place))
-        walked.point_ends.append(len(points))
-        walked.script_ends.append(len(scripts))
+        point_ends.append(len(points))
+        script_ends.append(len(scripts))
     if place != len(raw):
         raise ValueError(f"{len(raw)} bytes hold {total} transactions of {place} bytes")
-    return walked
+    return Walked(spans, points, point_ends, scripts, script_ends)
 
 
 def _after_witnesses(raw: bytes, place: int, witnesses: int) -> int:
