@@ -1,6 +1,5 @@
 """Runs the real daemon as an operator does, and watches its store and its process from outside."""
 
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cpu import cpu_s
+from benchmarks.cpu import cpu_s, peak_rss
 
 TRACERD = Path(sys.executable).with_name("tracerd")
 POLL_S = 0.01
@@ -112,7 +111,7 @@ def running(config: Path, store: Path, height: int) -> Iterator[Callable[[], int
         try:
             _wait_for(child, store, height, log)
             try:
-                yield lambda: _peak_rss(child.pid)
+                yield lambda: peak_rss(child.pid)
             except RunFailed as error:
                 raise RunFailed(f"{error}; its log ends:\n{log.read_text(errors='replace')[-2000:]}") from error
             child.terminate()
@@ -144,7 +143,7 @@ def _watch(child: "subprocess.Popen[bytes]", store: Path, node: int, began: floa
             try:
                 row = reader.execute(TIP).fetchone()
                 now = time.perf_counter()
-                peak = max(peak, _peak_rss(child.pid))
+                peak = max(peak, peak_rss(child.pid))
                 if row is not None and height is None:
                     height = row[0]  # the anchor: nothing was scanned yet
                 if row is not None and row[0] != height:
@@ -156,11 +155,6 @@ def _watch(child: "subprocess.Popen[bytes]", store: Path, node: int, began: floa
     finally:
         reader.close()
     return samples, peak
-
-
-def _peak_rss(pid: int) -> int:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) * 1024 if found else 0
 
 
 KINDS = ("IN", "OUT", "FEE", "TRACE", "LOG", "WITHDRAWAL", "REWARD")

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 AHEAD = 4
 """Blocks that the scanner may work on before it is their turn."""
 
+TURNS = 2
+"""How often the event loop gets round for each block, so that what is read and sent ahead does not wait for the rest."""
+
 
 async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef) -> BlockFacts:
     """Read the block above our tip: as it was pushed if that stands up like any other, else as the node gives it."""
@@ -41,6 +44,8 @@ async def stream(
             async for ref, raw in blocks:
                 coming.append((ref, asyncio.create_task(scanner.ahead(raw))))
                 if len(coming) > AHEAD:
+                    for _ in range(TURNS):
+                        await asyncio.sleep(0)
                     first, task = coming.popleft()
                     yield first, await task
         while coming:

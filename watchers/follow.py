@@ -49,7 +49,7 @@ CATCH_UP_FROM = 3
 """Blocks behind the node from which blocks are streamed and committed together."""
 
 BATCH_BLOCKS = 250
-BATCH_HITS = 8_000
+BATCH_HITS = 4_000
 BATCH_S = 1.0
 """A catch-up commit happens at the first of these: blocks, stored transactions, seconds."""
 

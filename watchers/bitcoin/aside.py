@@ -12,9 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from queue import SimpleQueue
 
 from tracer.proof.blocks import Laid, Tree, lay, wtxids_of
 from tracer.proof.merkle import Joined, levels
@@ -23,17 +25,17 @@ from watchers.bitcoin.walk import Spans, Walked, walk
 log = logging.getLogger(__name__)
 
 SIZE_BYTES = 4
-BUFFER_BYTES = 4_000_000
+BUFFER_BYTES = 8_000_000
 ENDS_S, IDLE_S = 5.0, 60.0
 
 
 class Aside:
-    """The process, started when it is first needed. At most one block is worked on and one waits in its socket."""
+    """The process, started when it is first needed; it answers in the order in which it is asked."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._asking, self._answering = asyncio.Lock(), asyncio.Lock()
+        self._opening, self._answering = asyncio.Lock(), asyncio.Lock()
         self._failed = False
         self._tasks: set[asyncio.Task[bytes]] = set()
         self._resting: asyncio.TimerHandle | None = None
@@ -56,17 +58,12 @@ class Aside:
     async def _answer(self, data: bytes) -> bytes:
         streams = None
         try:
-            async with self._asking:
+            async with self._opening:
                 streams = reader, writer = self._streams or await self._open()
-                writer.write(len(data).to_bytes(SIZE_BYTES, "little"))
-                writer.write(data)
-                await writer.drain()
-                await self._answering.acquire()
-            try:
+            writer.write(len(data).to_bytes(SIZE_BYTES, "little") + data)
+            async with self._answering:  # first come, first served: answers come in the order of the questions
                 size = int.from_bytes(await reader.readexactly(SIZE_BYTES), "little")
                 answer = await reader.readexactly(size)
-            finally:
-                self._answering.release()
         except (OSError, asyncio.IncompleteReadError) as error:
             if self._streams is streams:  # else it was closed on purpose
                 log.warning("the process that lays blocks out ended (%r): it is done here", error)
@@ -105,8 +102,6 @@ def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the process; returns it, and our end of the link to it."""
     ours, theirs = socket.socketpair()
     with theirs:
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         command = [sys.executable, "-P", "-m", __name__, str(theirs.fileno())]
         process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
     ours.setblocking(False)
@@ -165,10 +160,24 @@ def serve(link: socket.socket) -> None:
     """Answer until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with its daemon, not before
     gc.disable()  # nothing here refers to itself
-    with link.makefile("rb") as questions:
-        while len(size := questions.read(SIZE_BYTES)) == SIZE_BYTES:
-            data = questions.read(int.from_bytes(size, "little"))
-            answer = pack(data)
+    questions, answers = SimpleQueue[bytes](), SimpleQueue[bytes]()
+    for work, queue in ((_receive, questions), (_send, answers)):  # so that no block waits for a busy other side
+        threading.Thread(target=work, args=(link, queue), daemon=True).start()
+    while data := questions.get():
+        answers.put(pack(data))
+
+
+def _receive(link: socket.socket, questions: "SimpleQueue[bytes]") -> None:
+    with link.makefile("rb") as stream:
+        while len(size := stream.read(SIZE_BYTES)) == SIZE_BYTES:
+            questions.put(stream.read(int.from_bytes(size, "little")))
+    questions.put(b"")
+
+
+def _send(link: socket.socket, answers: "SimpleQueue[bytes]") -> None:
+    with contextlib.suppress(OSError):  # the other side is gone: the receiver ends the process
+        while True:
+            answer = answers.get()
             link.sendall(len(answer).to_bytes(SIZE_BYTES, "little") + answer)
 
 
