@@ -17,7 +17,7 @@ AHEAD = 4
 """Blocks that the scanner may work on before it is their turn."""
 
 TURNS = 2
-"""How often the event loop gets round for each block, so that what is read and sent ahead does not wait for the rest."""
+"""How often the event loop gets round for each block, so that what is read and sent ahead need not wait."""
 
 
 async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef) -> BlockFacts:
