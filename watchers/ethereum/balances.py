@@ -95,11 +95,15 @@ Reading = tuple[Found | None, Proven | None]
 
 @dataclass(slots=True)
 class Balances:
-    """Asks one node for balances; remembers which slots were seen to hold them."""
+    """Asks one node for balances; remembers which slots were seen to hold them.
+
+    headers: of blocks whose headers were verified, by hash; others are asked for.
+    """
 
     rpc: JsonRpc
     slots: Mapping[AssetId, Slot]
     at_once: int
+    headers: Mapping[Hash, bytes] = field(default_factory=dict)
     trusted: set[AssetId] = field(default_factory=set)
     proofs: bool = True
 
@@ -109,13 +113,13 @@ class Balances:
         What the node has no state for is missing from the answer. Raises NodeMissing if it does not know the block,
         BlockRefused if a proof does not lead to the state root, Inconsistent if a token does not answer.
         """
-        blocks = [After(ref.hash, ref.height)]
+        blocks = [After(ref.hash, ref.height, self.headers.get(ref.hash))]
         if any(want.before for want in wants):
-            blocks.append(After(ref.parent, ref.height - 1))
+            blocks.append(After(ref.parent, ref.height - 1, self.headers.get(ref.parent)))
         places = [(after, want) for after in blocks for want in wants if after.block == ref.hash or want.before]
         for pause_s in _PAUSES_S:
             answers = await self._ask(blocks, places)
-            blocks = [with_header(after, answers["header", after.block]) for after in blocks]
+            blocks = [after if after.header else with_header(after, answers["header", after.block]) for after in blocks]
             known = {after.block: after for after in blocks}
             try:
                 read = {(known[a.block].block, w): self._read(known[a.block], w, answers) for a, w in places}
@@ -135,14 +139,26 @@ class Balances:
         return Told(found, skipped, blocks[0].header)
 
     async def _ask(self, blocks: Sequence[After], places: Sequence[tuple[After, Want]]) -> dict[Hashable, Any]:
-        asked: dict[Hashable, Question] = {("header", after.block): by_hash(after.block) for after in blocks}
+        asked: dict[Hashable, Question] = {
+            ("header", after.block): by_hash(after.block) for after in blocks if after.header is None
+        }
         for after, want in places:
             asked.update(self._questions(after.block, want))
-        answers = dict(zip(asked, await ask_many(self.rpc, list(asked.values()), self.at_once), strict=True))
+        answers = await self._answers(asked)
+        silent = {  # may be no contract; those that answer are spared the question, which loads the state once more
+            ("code", after.block, contract): ("eth_getCode", [contract, at_block(after.block)])
+            for after, want in places
+            if (contract := contract_of(want.asset)) is not None
+            and not _is_word(answers["says", after.block, contract, want.holder])
+        }
+        answers |= await self._answers(silent)
         if self.proofs and any(isinstance(a, RpcError) and a.code in NO_METHOD for a in answers.values()):
             self.proofs = False
             return await self._ask(blocks, places)
         return answers
+
+    async def _answers(self, asked: Mapping[Any, Question]) -> dict[Hashable, Any]:
+        return dict(zip(asked, await ask_many(self.rpc, list(asked.values()), self.at_once), strict=True))
 
     def _questions(self, block: Hash, want: Want) -> dict[Hashable, Question]:
         at, holder, contract = at_block(block), "0x" + want.holder.hex(), contract_of(want.asset)
@@ -152,7 +168,6 @@ class Balances:
             return {("ether", block, want.holder): ("eth_getBalance", [holder, at])}
         call = {"to": contract, "data": balance_question(want.holder)}
         asked: dict[Hashable, Question] = {
-            ("code", block, contract): ("eth_getCode", [contract, at]),
             ("says", block, contract, want.holder): ("eth_call", [call, at]),
         }
         slot = self.slots.get(want.asset)
@@ -170,7 +185,7 @@ class Balances:
                 return self._ether(after, want.holder, proof), None
             said = answers["ether", after.block, want.holder]
             return (None if isinstance(said, RpcError) else Found(number_of(said))), None
-        code = answers["code", after.block, contract]
+        code = answers.get(("code", after.block, contract))
         if isinstance(code, RpcError):
             return None, None
         says = 0 if code == "0x" else _says(contract, after, answers["says", after.block, contract, want.holder])
@@ -252,6 +267,10 @@ def balance(now: Found, before: Found | None, blocks: Sequence[After]) -> Balanc
             evidence = Evidence(now.path, blocks[1].header or b"", before.path)
         proof = pack(evidence)
     return Balance(now.amount, now.lane, proof, now.nonce, parent)
+
+
+def _is_word(answer: Any) -> bool:
+    return isinstance(answer, str) and len(answer) == 66
 
 
 def _says(contract: str, after: After, answer: Any) -> int:

@@ -61,11 +61,11 @@ class EthereumNode:
         self._genesis = genesis
         self._tokens = tuple(tokens)
         self._slots = dict(slots or {})
-        self._balances = Balances(self._rpc, self._slots, in_flight)
         self._in_flight = in_flight
         self._reader = BlockReader(
             self._rpc, in_flight=in_flight, verify=verify, concerns=concerns, traces=traces == "auto"
         )
+        self._balances = Balances(self._rpc, self._slots, in_flight, self._reader.headers)
 
     async def open(self) -> Hash:
         """Connect, check the network and return the genesis hash; raises WrongNetwork."""

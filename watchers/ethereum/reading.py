@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tracer.errors import Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, TracerError
 from tracer.proof.ethereum import ProvenBlock, prove_block, prove_header
 from tracer.proof.trie import BadProof
-from tracer.types import BlockRef, Checked
+from tracer.types import BlockRef, Checked, Hash
 from watchers.ethereum.ask import Question, by_hash, by_number, end_all, hex_of, is_missing
 from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, from_call_tracer, from_transactions
 from watchers.ethereum.header import ref_of, refused
@@ -36,6 +36,7 @@ TRANSACTIONS_PER_REQUEST = 400
 
 TRACE_REMEDY = 'Use a node with the trace or debug API, or write `traces = "off"` to go without internal transfers.'
 
+HEADERS_KEPT = 1_000
 _TRIES = 3
 _LONGEST_PAUSE = 256
 """After receipts that could not be rebuilt, those of the next blocks are asked for: 1, then 2, 4 ... up to so many."""
@@ -89,6 +90,8 @@ class BlockReader:
         self._concerns = concerns
         self._pause, self._pause_left = 1, 0
         self.tracing: Tracing | None = None if traces else Tracing.TOP_ONLY
+        self.headers: dict[Hash, bytes] = {}
+        """The newest headers that hash to their block's hash, as RLP, so that they need not be asked for again."""
 
     async def find_tracing(self, genesis: BlockRef) -> None:
         """Find out which traces the node offers, if any are wanted."""
@@ -250,7 +253,7 @@ class BlockReader:
         if frames is None:
             return None
         try:
-            prove_header(header)
+            self._remember(ref.hash, prove_header(header))
         except BadProof as error:
             raise refused(ref, error, header) from error
         return RawBlock(header, logs, frames, self.tracing is not Tracing.TOP_ONLY, by=self._concerns)
@@ -316,6 +319,7 @@ class BlockReader:
             raise refused(ref, error, block, evidence) from error
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's answer is out of shape: {error!r}") from error
+        self._remember(ref.hash, proven.encoded)
         return RawBlock(block, (), frames, self.tracing is not Tracing.TOP_ONLY, proven, want.checked)
 
     def _frames(self, ref: BlockRef, block: str, traced: Any, called: bool) -> Sequence[Frame] | None:
@@ -333,6 +337,11 @@ class BlockReader:
             return None
         has_calls = bool(traced) and traced[0].get("type") != "reward"  # an empty block may have rewards
         return traced if has_calls is called else None
+
+    def _remember(self, block: Hash, header: bytes) -> None:
+        self.headers[block] = header
+        if len(self.headers) > HEADERS_KEPT:
+            del self.headers[next(iter(self.headers))]
 
     async def _still_has(self, ref: BlockRef) -> None:
         """Raise NodeMissing unless the block is on the node's active chain now."""
