@@ -25,6 +25,14 @@ def ref_of(header: Mapping[str, Any]) -> BlockRef:
     return ref
 
 
+def listing(header: Mapping[str, Any]) -> BlockRef:
+    """Name the block that the JSON of a header with its list of transactions describes; raises Inconsistent."""
+    ref = ref_of(header)
+    if not isinstance(header.get("transactions"), list):
+        raise Inconsistent(f"block {ref.height}: the node gives no list of its transactions")
+    return ref
+
+
 def refused(ref: BlockRef, why: object, *told: object) -> BlockRefused:
     """Make the alarm that a block does not stand up; what the node told of it is the evidence."""
     message = f"block {ref.height} 0x{ref.hash.hex()}: {why}"

@@ -18,7 +18,7 @@ from tracer.proof.trie import BadProof
 from tracer.types import BlockRef, Checked, Hash
 from watchers.ethereum.ask import Question, by_hash, by_number, end_all, hex_of, is_missing
 from watchers.ethereum.frames import OUT_OF_SHAPE, Frame, from_call_tracer, from_transactions
-from watchers.ethereum.header import ref_of, refused
+from watchers.ethereum.header import listing, ref_of, refused
 from watchers.ethereum.logs import TRANSFER
 from watchers.ethereum.raw import Part, RawBlock
 from watchers.ethereum.rebuild import rebuilt
@@ -37,7 +37,7 @@ TRANSACTIONS_PER_REQUEST = 400
 TRACE_REMEDY = 'Use a node with the trace or debug API, or write `traces = "off"` to go without internal transfers.'
 
 HEADERS_KEPT = 1_000
-_TRIES = 3
+_PAUSES_S = (0, 0.05, 0.3)
 _LONGEST_PAUSE = 256
 """After receipts that could not be rebuilt, those of the next blocks are asked for: 1, then 2, 4 ... up to so many."""
 
@@ -122,7 +122,7 @@ class BlockReader:
         """
         if self._verify == "hits" and block is None:
             (header,) = await self._rpc.batch([by_hash(ref.hash)])
-            if isinstance(header, dict) and ref_of(header) == ref:
+            if isinstance(header, dict) and listing(header) == ref:
                 read = await self._read([header])
                 if read.error is not None:
                     raise read.error
@@ -131,8 +131,13 @@ class BlockReader:
         return await self.whole(ref, block)
 
     async def whole(self, ref: BlockRef, block: Json | None = None) -> RawBlock:
-        """Fetch and prove a block by hash; raises NodeMissing if the node has left it, BlockRefused if it is false."""
-        for _ in range(_TRIES):
+        """Fetch and prove a block by hash.
+
+        Raises NodeMissing if the node has left it, BlockRefused if it is false, NodeUnavailable if the node keeps
+        answering nothing, or traces of another block: those are asked by number, and it may be between two blocks.
+        """
+        for pause_s in _PAUSES_S:
+            await asyncio.sleep(pause_s)
             (found,) = await self._fetch([_Wanted(ref, Checked.WHOLE, block)])
             if isinstance(found, RawBlock):
                 return found
@@ -141,7 +146,7 @@ class BlockReader:
             await self._still_has(ref)
             if found is not None:
                 raise NodeUnavailable(f"the node cannot answer for block {ref.height}: {found}")
-        raise Inconsistent(f"the node's traces or receipts of block {ref.height} are missing or of another block")
+        raise NodeUnavailable(f"the node's traces or receipts of block {ref.height} are missing or of another block")
 
     async def blocks(self, after: BlockRef, upto: int) -> AsyncGenerator[tuple[BlockRef, RawBlock], None]:
         """Stream blocks as `Node.blocks` does, with `in_flight` requests ahead.
@@ -333,7 +338,9 @@ class BlockReader:
                 traced = from_transactions(traced["transactions"], block)
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's traces are out of shape: {error!r}") from error
-        if not isinstance(traced, list) or (traced and traced[0].get("blockHash") != block):
+        if not isinstance(traced, list) or not all(isinstance(frame, dict) for frame in traced[:1]):
+            return None
+        if traced and traced[0].get("blockHash") != block:
             return None
         has_calls = bool(traced) and traced[0].get("type") != "reward"  # an empty block may have rewards
         return traced if has_calls is called else None
@@ -403,7 +410,7 @@ def _linked(tip: BlockRef, answers: Sequence[Any]) -> tuple[list[Json], bool]:
     for answer in answers:
         if not isinstance(answer, dict):
             return headers, False
-        ref = ref_of(answer)
+        ref = listing(answer)
         if (ref.height, ref.parent) != (tip.height + 1, tip.hash):
             return headers, False
         headers.append(answer)
