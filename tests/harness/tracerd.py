@@ -117,7 +117,7 @@ class Tracerd:
             [str(EXECUTABLE), "-c", str(self.config), *command], capture_output=True, text=True, timeout=60, check=False
         )
 
-    def until(self, what: Callable[[], object], sentence: str, seconds: float = 15.0, *, alive: bool = True) -> float:
+    def until(self, what: Callable[[], object], sentence: str, seconds: float = 40.0, *, alive: bool = True) -> float:
         """Wait until something is so; returns the seconds it took. Fails with the log, at once if tracerd ended."""
         began = time.monotonic()
         while not what():
