@@ -41,6 +41,7 @@ from watchers.opening import anchor_before
 from watchers.proving import ProofsOwed
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
+from watchers.texts import TextsOwed
 from watchers.wake import Wake, listening
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Follower:
         self._casework: Casework
         self._checks = BalanceChecks(store, config.checkpoints, utxo)
         self._proofs = ProofsOwed(store, lambda: self.handle, self._judge_anew, self.standing.tell)
+        self._texts = TextsOwed(store, lambda: self.handle)
         self._tip: BlockRef | None = None
         self._offered: BlockRef
         self._marks = NO_MARKS
@@ -219,6 +221,8 @@ class Follower:
                 if view.best.hash != tip.hash:
                     return None  # the node switched between our questions: ask again
                 if await self._check_tip(tip) or await self._proofs.pay(self.node, self.scanner, tip):
+                    return None
+                if await self._texts.pay(self.node, tip):
                     return None
                 self.standing.note(view.best, outcome)
                 return outcome
@@ -389,14 +393,8 @@ class Follower:
             with self.store.connection.begin():
                 self._orphaned = load.orphaned_hashes(self.store, self.handle)
         self.sources.rolled_back(fork.height + 1)
-        log.info(
-            "chain=%s disconnected blocks=%d height=%d hash=%s to height=%d",
-            self.config.name,
-            tip.height - fork.height,
-            tip.height,
-            tip.hash.hex(),
-            fork.height,
-        )
+        said = tip.height - fork.height, tip.height, tip.hash.hex(), fork.height
+        log.info("chain=%s disconnected blocks=%d height=%d hash=%s to height=%d", self.config.name, *said)
         self.standing.tell(judged.notices)
 
     async def _reconnect(self, first: BlockRef, view: NodeView) -> None:

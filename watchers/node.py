@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from tracer.proof.headers import HeaderChain
-from tracer.types import BlockFacts, BlockRef, Hash, Holder, Outpoint
+from tracer.tokentext import TokenText
+from tracer.types import AssetId, BlockFacts, BlockRef, Hash, Holder, Outpoint
 from tracer.value import Balance, Key, Want
 from watchers.wake import Wake
 
@@ -173,6 +174,9 @@ class Node(Protocol, Generic[RawGiven, DraftTaken]):
 
     async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
         """Balances after a block, by its hash (account chains); raises NodeMissing if the node has left it."""
+
+    async def token_texts(self, ref: BlockRef, assets: Sequence[AssetId]) -> list[TokenText]:
+        """What tokens call themselves after a block (account chains)."""
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer, from height `oldest` on, for all that it is asked."""

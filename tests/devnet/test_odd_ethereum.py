@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -404,3 +405,21 @@ def test_a_restart_knows_what_was_observed_and_what_was_not(play: Play) -> None:
         assert play.check(height, holder, ETHER)[:2] == (0, 0)
     assert play.verdict(ETHER)[0] == "CONTRADICTED"
     assert play.scene.stored.faults() == []
+
+
+def test_what_a_token_calls_itself_is_cleaned_cut_and_asked_once(play: Play) -> None:
+    net, loud = play.net, "US\u202eDT\u200b\x1b[31m" + "!" * 300
+    at, parties = net.make("LoudToken", ["bytes"], [loud.encode()]), (net.accounts["rich"], net.accounts["agency"])
+    asset = f"{CHAIN}/erc20:{at}"
+    for amount in (5, 6):
+        net.call("stranger", at, "announce(address,address,uint256)", *parties, amount)
+        play.mine()
+    said = "SELECT what, shown, size, sha256, height FROM v_token_text WHERE asset = ? ORDER BY what"
+    play.scene.daemon.until(lambda: play.scene.stored.rows(said, asset), "the token was asked")
+    name, symbol = play.scene.stored.rows(said, asset)
+    assert name[:4] == ("name", "", None, None), "a megabyte of markup costs more gas than it is given"
+    answer = net.node.rpc("eth_call", {"to": at, "data": "0x95d89b41"}, hex(symbol[4]))
+    assert symbol[:2] == ("symbol", "USDT[31m!!!!!!!…")
+    assert symbol[2:4] == (len(answer) // 2 - 1, sha256(bytes.fromhex(answer[2:])).hexdigest())
+    shown = play.scene.stored.rows("SELECT DISTINCT calls_itself FROM v_movement WHERE asset = ?", asset)
+    assert shown == [("USDT[31m!!!!!!!…",)]

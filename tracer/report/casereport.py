@@ -179,6 +179,7 @@ def not_counted(reader: Reader, case_ref: str) -> Iterator[Row]:
             "direction",
             "asset",
             "symbol",
+            "calls_itself",
             "decimals",
             "amount",
         )

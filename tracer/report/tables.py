@@ -70,7 +70,8 @@ def other(row: Row) -> str:
     """Write whose transfer it is, and who is on the other side."""
     text = f"{clean(row['watch_ref'])} ({row['role']})"
     if row["asset_class"] in ("unlisted", "nft"):
-        text += f" ({row['asset_class']} token)"
+        calls = f' that calls itself "{clean(row["calls_itself"])}"' if row["calls_itself"] else ""
+        text += f" ({row['asset_class']} token{calls})"
     names = [clean(name) for name in row["counterparties"][:MOST_COUNTERPARTIES]]
     names += ["others"] if len(row["counterparties"]) > MOST_COUNTERPARTIES else []
     if not names:

@@ -36,6 +36,18 @@ class AssetRow(SQLModel, table=True):
     kind: str
 
 
+class TokenTextRow(SQLModel, table=True):
+    """What a token that is not listed called itself when it was asked; see `tracer.tokentext.TokenText`."""
+
+    __tablename__ = "token_text"
+    asset_id: int = Field(primary_key=True, foreign_key="asset.id")
+    what: str = Field(primary_key=True)
+    shown: str
+    size: int | None = None
+    digest: bytes | None = None
+    block_id: int = Field(foreign_key="block.id")
+
+
 class Block(SQLModel, table=True):
     """A block that was connected; `header`: see `tracer.types.BlockFacts`."""
 

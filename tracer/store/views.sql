@@ -23,9 +23,10 @@
 -- txid            transaction id, hex, in display order, without 0x; null where no transaction carries the row
 -- txid_bytes      the same as 32 bytes: look a transaction up by this one (txid_bytes = x'..'), it has an index
 -- asset           CAIP-19 id of the asset
--- symbol          how people call the asset; empty for tokens that are not listed: what they say is not asked
+-- symbol          how people call the asset; empty for tokens that are not listed: for what they say see v_token_text
 -- decimals        power of ten of one display unit: amount / 10^decimals; 0 for tokens that are not listed
 -- asset_class     native (the chain's own), listed (allow-list), unlisted (anybody's token), nft
+-- calls_itself    the symbol that an unlisted token gives itself, cleaned (v_token_text); null if it gives none
 -- amount          base units, as text
 -- amount_key      sorts as the amount does: its number of digits, then the digits
 -- movement_id     number of the movement in v_movement
@@ -478,6 +479,22 @@ JOIN block t ON t.id = f.tip_id;
 CREATE VIEW v_block AS
 SELECT * FROM v_block_all WHERE canonical;
 
+-- What tokens that are not listed call themselves: words of strangers, asked once, cleaned and cut; empty if none was met.
+--
+-- what            name, or symbol
+-- shown           the answer without control, bidirectional and invisible characters, cut; empty: nothing readable came
+-- size            bytes of the answer as it came; null: the contract did not answer within its bounds
+-- sha256          SHA-256 of those bytes, hex
+-- height          height of the block after which it was asked
+-- block_hash      hash of that block, hex
+CREATE VIEW v_token_text AS
+SELECT c.name AS chain, a.caip19 AS asset, a.kind AS asset_class, x.what, x.shown, x.size,
+    nullif(lower(hex(x.digest)), '') AS sha256, b.height, lower(hex(b.hash)) AS block_hash
+FROM token_text x
+JOIN asset a ON a.id = x.asset_id
+JOIN chain c ON c.id = a.chain_id
+JOIN block b ON b.id = x.block_id;
+
 -- Every movement that was ever stored, those that a reorg took away included.
 --
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
@@ -495,7 +512,7 @@ SELECT m.id AS movement_id, c.name AS chain, b.height, lower(hex(b.hash)) AS blo
     nullif(lower(hex(t.txid)), '') AS txid, t.txid AS txid_bytes, t.position AS tx_position,
     CASE m.kind WHEN 0 THEN 'in' WHEN 1 THEN 'out' WHEN 2 THEN 'fee' WHEN 3 THEN 'trace' WHEN 4 THEN 'log'
         WHEN 5 THEN 'withdrawal' WHEN 6 THEN 'reward' END AS kind,
-    m.idx, a.caip19 AS asset, a.symbol, a.decimals, a.kind AS asset_class,
+    m.idx, a.caip19 AS asset, a.symbol, a.decimals, a.kind AS asset_class, nullif(x.shown, '') AS calls_itself,
     m.amount, printf('%03d', length(m.amount)) || m.amount AS amount_key,
     CASE WHEN sh.id IS NOT NULL THEN coalesce(sh.address, lower(hex(sh.key))) END AS source, m.source_id,
     CASE WHEN th.id IS NOT NULL THEN coalesce(th.address, lower(hex(th.key))) END AS target, m.target_id,
@@ -513,6 +530,7 @@ JOIN asset a ON a.id = m.asset_id
 JOIN follower f ON f.chain_id = b.chain_id
 JOIN block tip ON tip.id = f.tip_id
 LEFT JOIN tx t ON t.id = m.tx_id AND t.block_id = m.block_id
+LEFT JOIN token_text x ON x.asset_id = m.asset_id AND x.what = 'symbol'
 LEFT JOIN holder sh ON sh.id = m.source_id
 LEFT JOIN holder th ON th.id = m.target_id
 LEFT JOIN movement o ON o.id = m.spends_id

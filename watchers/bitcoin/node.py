@@ -11,7 +11,8 @@ from typing import Any
 from tracer.errors import BadConfig, Inconsistent, NodeLacks, NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.headers import HEADER_BYTES, hash_of, parent_of
 from tracer.proof.networks import NETWORKS
-from tracer.types import BlockRef, Hash, Outpoint
+from tracer.tokentext import TokenText
+from tracer.types import AssetId, BlockRef, Hash, Outpoint
 from tracer.value import Want
 from watchers.bitcoin.answers import bytes_in, hash_in
 from watchers.bitcoin.named import OUT_OF_RANGE, NamedCalls, meaning
@@ -187,6 +188,10 @@ class BitcoinNode:
     async def balances(self, ref: BlockRef, wants: Sequence[Want]) -> Told:
         """Answer nothing: a balance here is the sum of a holder's coins, which the store knows."""
         return Told({})
+
+    async def token_texts(self, ref: BlockRef, assets: Sequence[AssetId]) -> list[TokenText]:
+        """Answer nothing: there are no tokens here."""
+        return []
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What is missing to answer for blocks and spent coins from height `oldest` on."""

@@ -267,7 +267,7 @@ def _concerns(interest: Interest, movement: Movement) -> bool:
 
 
 def _new_assets(interest: Interest, tokens: Mapping[int, Sequence[TokenTransfer]]) -> tuple[Asset, ...]:
-    """Name the assets that no allow-list knows; what they call themselves is not asked."""
+    """Name the assets that no allow-list knows; what they call themselves is asked later (`watchers.texts`)."""
     met = {token.asset: token.nft for transfers in tokens.values() for token in transfers}
     return tuple(
         Asset(asset, "", 0, AssetKind.NFT if nft else AssetKind.UNLISTED)

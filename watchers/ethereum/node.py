@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tracer.errors import NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.balances import Slot
+from tracer.tokentext import TokenText
 from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash
 from tracer.value import Want
 from watchers.ethereum.ask import (
@@ -23,6 +24,7 @@ from watchers.ethereum.pending import Pending
 from watchers.ethereum.push import WebsocketPush
 from watchers.ethereum.raw import Part, RawBlock, Unread
 from watchers.ethereum.reading import TRACE_REMEDY, BlockReader, Verify
+from watchers.ethereum.texts import token_texts
 from watchers.node import Lack, NodeView, Told
 from watchers.rpc import JsonRpc, RpcError
 
@@ -155,6 +157,12 @@ class EthereumNode:
         if len(told.found) < len(wants):
             await self._still_has(ref)
         return told
+
+    async def token_texts(self, ref: BlockRef, assets: Sequence[AssetId]) -> list[TokenText]:
+        """What tokens call themselves after a block; raises NodeMissing if the node has left it."""
+        texts = await token_texts(self._rpc, self._in_flight, ref, assets)
+        await self._still_has(ref)  # else a refusal would be taken for a token's silence
+        return texts
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer for blocks, state and traces from height `oldest` on."""

@@ -91,6 +91,18 @@ def upgrade() -> None:
         op.create_index(f"ix_transfer_event_{name}", "transfer_event", columns, sqlite_where=sa.text(where))
     op.execute("ALTER TABLE alert ADD COLUMN pending_id INTEGER REFERENCES pending_tx (id)")
     op.create_index("ix_alert_pending_id", "alert", ["pending_id"], sqlite_where=sa.text("pending_id IS NOT NULL"))
+    op.create_table(
+        "token_text",
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("shown", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_token_text_asset_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_token_text_block_id")),
+        sa.PrimaryKeyConstraint("asset_id", "what", name=op.f("pk_token_text")),
+    )
     add_vouching()
     add_balance_check()
     add_span_closing()
