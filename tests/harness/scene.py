@@ -61,14 +61,14 @@ class Scene:
             and (status.state, status.node_height) == ("in step", height)
         )
 
-    def in_step(self, seconds: float = 15.0) -> float:
+    def in_step(self, seconds: float = 40.0) -> float:
         """Wait until the store stands where every node stands; returns the seconds it took."""
         return sum(
             self.daemon.until(lambda net=net: self.stands(net), f"{net.name} in step", seconds)  # type: ignore[misc]
             for net in self.nets
         )
 
-    def state(self, net: Devnet, state: str, seconds: float = 10.0) -> None:
+    def state(self, net: Devnet, state: str, seconds: float = 40.0) -> None:
         """Wait until the daemon says this of a node."""
         self.daemon.until(lambda: (self.stored.status(net.name) or ("",))[0] == state, f"{net.name} {state}", seconds)
 

@@ -1,0 +1,122 @@
+"""What a chain of headers is held to: work against a rival branch, a checkpoint, and the difficulty of its network."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.bitcoin import BitcoinNet
+from harness.devnet import leg
+from harness.relay import Relay
+from harness.scene import Scene
+from test_odd_reorgs import grow_apart, join, split
+
+from fixtures.bitcoind import Bitcoind
+from tracer.proof.networks import NETWORKS
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    """The same activity at each run."""
+    return random.Random(11)
+
+
+@pytest.fixture
+def net(bitcoind_exe: Path) -> Iterator[BitcoinNet]:
+    """A Bitcoin devnet."""
+    net = BitcoinNet(bitcoind_exe)
+    yield net
+    net.close()
+
+
+def scene_of(net: BitcoinNet, rng: random.Random, folder: Path) -> Scene:
+    scene = Scene(folder, [net], legs=[leg(net, "secure", "seized", "authority", "0.5")])
+    net.grow(6, rng)
+    return scene
+
+
+def tip_of(node: Bitcoind) -> tuple[int, str]:
+    return int(node.rpc("getblockcount")), str(node.rpc("getbestblockhash"))
+
+
+def test_a_branch_with_less_work_is_not_followed_until_it_has_more(
+    net: BitcoinNet, bitcoind_exe: Path, rng: random.Random, tmp_path: Path
+) -> None:
+    with Bitcoind(bitcoind_exe, listen=True) as peer:
+        scene = scene_of(net, rng, tmp_path)
+        join(net, peer)
+        split(net, peer)
+        grow_apart(net, peer, 3, 2, rng)
+        scene.daemon.start()
+        scene.in_step()
+        ours = scene.stored.tip(net.name)
+        scene.end()
+        scene.configure(port=peer.rpc_port, cookie_file=str(peer.cookie_file))
+        assert scene.daemon.sync() == 4, scene.daemon.log
+        scene.daemon.start()
+        scene.state(net, "weaker branch")
+        assert scene.stored.tip(net.name) == ours
+        assert scene.stored.rows("SELECT count(*) FROM block WHERE NOT canonical") == [(0,)]
+        for _ in range(2):
+            peer.generate_block(net.key("exchange"))
+        scene.daemon.until(lambda: scene.stored.tip(net.name) == tip_of(peer), "the heavier branch is followed")
+        assert scene.stored.rows("SELECT count(*) FROM block WHERE NOT canonical") == [(3,)]
+        scene.end()
+
+
+def test_headers_count_from_a_checkpoint_and_every_answer_says_so(
+    net: BitcoinNet, rng: random.Random, tmp_path: Path
+) -> None:
+    scene = scene_of(net, rng, tmp_path)
+    height = 100
+    [block] = net.hashes(height, height)
+    scene.configure(checkpoint=f"{height}:{block}")
+    scene.daemon.start()
+    scene.in_step()
+    scene.check()
+    assert scene.stored.rows("SELECT anchor FROM v_chain") == [(f"header-chain from checkpoint {height}",)]
+    net.reorg(3, rng)
+    scene.in_step()
+    scene.check()
+    scene.end()
+
+
+def test_a_checkpoint_that_is_another_block_stops_the_chain_before_anything_is_stored(
+    net: BitcoinNet, rng: random.Random, tmp_path: Path
+) -> None:
+    scene = scene_of(net, rng, tmp_path)
+    [block] = net.hashes(99, 99)
+    scene.configure(checkpoint=f"100:{block}")
+    assert scene.daemon.sync() == 3, scene.daemon.log
+    assert "is not the checkpoint" in scene.daemon.log
+    assert scene.stored.rows("SELECT count(*) FROM movement") == [(0,)]
+    [(height, reason)] = scene.stored.rows("SELECT height, reason FROM v_refused_block")
+    assert height == 100 and "checkpoint" in reason
+
+
+def as_main(_path: str, asked: bytes, told: bytes) -> bytes:
+    """Give regtest's chain out as `main`: its first block is the true one."""
+    regtest, main = (NETWORKS[name].genesis_hash.hex() for name in ("regtest", "main"))
+    question = json.loads(asked)
+    if isinstance(question, dict) and question["method"] == "getblockheader" and question["params"][0] == main:
+        return json.dumps({"result": NETWORKS["main"].genesis.hex(), "error": None, "id": question["id"]}).encode()
+    return told.replace(regtest.encode(), main.encode())
+
+
+def test_easy_blocks_are_not_taken_for_those_of_a_network_with_difficulty(
+    net: BitcoinNet, rng: random.Random, tmp_path: Path
+) -> None:
+    net.node.mine(2_030 - net.height(), net.scripts["stranger"])
+    scene = Scene(tmp_path, [net], births=[net.height() + 1])
+    net.grow(6, rng)
+    [block] = net.hashes(2_020, 2_020)
+    with Relay(net.port, lie=as_main) as relay:
+        scene.configure(port=relay.port, network="main", rest="off")
+        assert scene.daemon.sync() == 4, scene.daemon.log
+        assert "headers do not lead to" in scene.daemon.log
+        scene.daemon.store.unlink()
+        scene.configure(port=relay.port, network="main", rest="off", checkpoint=f"2020:{block}")
+        assert scene.daemon.sync() == 3, "even an operator who pins an easy block is not misled"
+        assert "does not meet a target of the network" in scene.daemon.log, scene.daemon.log
+    assert scene.stored.rows("SELECT count(*) FROM movement") == [(0,)]
