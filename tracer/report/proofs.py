@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from tracer.errors import Inconsistent
 from tracer.proof.headers import HeaderChain
 from tracer.proof.networks import NETWORKS
 from tracer.proof.recheck import recheck
@@ -47,7 +46,7 @@ def proven_anew(reader: Reader, case: Row) -> Iterator[Check]:
             continue
         fault = _fault(moves)
         proven += fault is None
-        faults += [] if fault is None else [f"transaction {moves[0][4].hex()}: {fault}"]
+        faults += [] if fault is None else [f"transaction {_named(moves[0][4])}: {fault}"]
     subject = f"{case['case_ref']} {case['chain']}"
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
@@ -60,12 +59,21 @@ def proven_anew(reader: Reader, case: Row) -> Iterator[Check]:
 def _fault(moves: list[tuple[object, ...]]) -> str | None:
     """What is wrong with a stored transaction and the movements that are called proven; None if nothing is."""
     _, family, header, block, txid, position, raw, proof = moves[0][:8]
-    assert isinstance(family, str) and isinstance(txid, bytes) and isinstance(position, int)
-    assert isinstance(raw, bytes) and isinstance(block, bytes)
-    if not isinstance(header, bytes) or not isinstance(proof, bytes):
+    if header is None or proof is None:
         return "it is called PROVEN, and no proof is stored"
-    shown = [_shown(row) for row in moves if row[11] == Lane.PROVEN]
-    return recheck(family, header, block, txid, position, raw, proof, shown)
+    if not (isinstance(header, bytes) and isinstance(proof, bytes) and isinstance(raw, bytes)):
+        return "its header, bytes or proof are stored as text"
+    if not (isinstance(block, bytes) and isinstance(txid, bytes) and isinstance(position, int)):
+        return "its block, id or position are stored as text"
+    try:
+        shown = [_shown(row) for row in moves if row[11] == Lane.PROVEN]
+    except ValueError as error:
+        return f"a movement has no number: {error}"
+    return recheck(str(family), header, block, txid, position, raw, proof, shown)
+
+
+def _named(key: object) -> str:
+    return key.hex() if isinstance(key, bytes) else repr(key)
 
 
 def _shown(row: tuple[object, ...]) -> Shown:
@@ -97,12 +105,15 @@ def headers_anew(reader: Reader, chain: str) -> Iterator[Check]:
         h=last.height,
     ):
         try:
-            last = headers.extend(header or b"")
+            last = headers.extend(header if isinstance(header, bytes) else b"")
         except (KeyError, ValueError) as error:
             reason = "does not link" if isinstance(error, KeyError) else str(error)
-            yield Check("PROOF-2", chain, CONTRADICTED, f"the stored header of block {height} {block.hex()}: {reason}")
+            yield Check(
+                "PROOF-2", chain, CONTRADICTED, f"the stored header of block {height} {_named(block)}: {reason}"
+            )
             return
         if (last.height, last.hash) != (height, block):
-            raise Inconsistent(f"{chain}: block {height} is stored with the header of another")
+            yield Check("PROOF-2", chain, CONTRADICTED, f"block {height} is stored with the header of another")
+            return
     reason = f"headers verified anew from block {anchor[0].height} to {last.height}, before that from {anchor[1]}"
     yield Check("PROOF-2", chain, SHOWN, reason)
