@@ -10,10 +10,14 @@ from tracer.types import AssetId
 SHOWN = {"name": 48, "symbol": 16}
 """What is asked of a token, and how many characters of the answer are shown at most."""
 
-_BLANK = frozenset(chr(code) for code in range(0xFE00, 0xFE10)) | frozenset(
-    "\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5"
-)
+_BLANK = {
+    *"\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\U0001d159",
+    *(chr(code) for first, last in ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF)) for code in range(first, last + 1)),
+}
 """Letters and marks that show nothing: fillers, the empty braille pattern, joiners, variation selectors."""
+
+_TURNING = frozenset({"R", "AL", "AN"})
+"""Bidirectional classes of letters and digits that are written from right to left: they reorder what stands beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def string_in(answer: bytes) -> bytes:
 def fit(text: bytes, most: int) -> str:
     """Clean a text and cut it: no control, bidirectional, zero-width or blank characters, one mark on a letter.
 
+    Letters that are written from right to left become U+FFFD each: the bytes are kept beside.
+
     >>> fit(b"US\\x1b[31m  DT", 16), fit(b"a" * 9, 4)
     ('US[31m DT', 'aaa…')
     """
@@ -67,7 +73,7 @@ def fit(text: bytes, most: int) -> str:
         if char in _BLANK or (mark and (not kept or unicodedata.category(kept[-1]).startswith("M"))):
             continue
         if char.isprintable():
-            kept.append(char)
+            kept.append("\ufffd" if unicodedata.bidirectional(char) in _TURNING else char)
         elif char.isspace():
             kept.append(" ")
     clean = re.sub(r" +", " ", "".join(kept)).strip()

@@ -131,6 +131,11 @@ class TxFacts:
     movements: tuple[Movement, ...]
     proof: bytes | None = None
 
+    @property
+    def parties(self) -> set[Holder]:
+        """Whoever its movements name."""
+        return {holder for move in self.movements for holder in (move.source, move.target) if holder is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class BlockFacts:
@@ -154,8 +159,7 @@ class BlockFacts:
     @property
     def parties(self) -> set[Holder]:
         """Whoever its transactions name."""
-        moves = (move for tx in self.transactions for move in tx.movements)
-        return {holder for move in moves for holder in (move.source, move.target) if holder is not None}
+        return {holder for tx in self.transactions for holder in tx.parties}
 
 
 def outpoint(txid: Hash, index: int) -> Outpoint:

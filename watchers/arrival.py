@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from tracer.errors import Alarm
+from tracer.errors import Alarm, TracerError
 from tracer.types import BlockFacts, BlockRef
 from watchers.node import Node, Scanner
 
@@ -39,18 +39,24 @@ async def stream(
     A caller that stops before the end closes the stream (`contextlib.aclosing`), which ends the requests.
     """
     coming: deque[tuple[BlockRef, asyncio.Task[Any]]] = deque()
+    failed: TracerError | None = None
     try:
         async with contextlib.aclosing(node.blocks(after, upto)) as blocks:
-            async for ref, raw in blocks:
-                coming.append((ref, asyncio.create_task(scanner.ahead(raw))))
-                if len(coming) > AHEAD:
-                    for _ in range(TURNS):
-                        await asyncio.sleep(0)
-                    first, task = coming.popleft()
-                    yield first, await task
+            try:
+                async for ref, raw in blocks:
+                    coming.append((ref, asyncio.create_task(scanner.ahead(raw))))
+                    if len(coming) > AHEAD:
+                        for _ in range(TURNS):
+                            await asyncio.sleep(0)
+                        first, task = coming.popleft()
+                        yield first, await task
+            except TracerError as error:  # about the block after those that came
+                failed = error
         while coming:
             first, task = coming.popleft()
             yield first, await task
+        if failed is not None:
+            raise failed
     finally:
         for _, task in coming:
             task.cancel()

@@ -202,16 +202,17 @@ def settle_refusal(given: Given, number: int, by: str, reason: str) -> int:
 
 @settle_group.command("finality", epilog=EPILOG)
 @click.argument("chain")
-@click.option("--to", required=True, metavar="HASH", help="The block that takes the place of ours at the fork.")
+@click.option("--to", required=True, metavar="HASH", help="The block above the fork that counts: the node's, or ours.")
 @BY
 @REASON
 @click.option("--yes", is_flag=True, help="Do it; without it, only what would happen is printed (exit code 2).")
 @click.pass_obj
 def settle_finality(given: Given, chain: str, to: str, by: str, reason: str, yes: bool) -> int:
-    """Follow a node past blocks of CHAIN that were final here.
+    """Follow a node past blocks of CHAIN that were final here, or stay with them.
 
     Prints what leaves the chain: blocks, movements, and the verdicts that rest on them. With --yes the final mark
-    is lowered to the fork, on record, and the chain is followed again. Nothing is deleted.
+    is lowered to the fork, on record, and the chain is followed again. If HASH is our own block, nothing leaves the
+    chain: the node was wrong, and is to be repaired first. Nothing is deleted.
 
     \b
     Example:

@@ -15,7 +15,6 @@ from tracer.chain import (
     Connect,
     Disconnect,
     Marks,
-    Seen,
     Wait,
     advance_marks,
     next_step,
@@ -32,7 +31,7 @@ from watchers import arrival
 from watchers.backfill import Backfill, Turn
 from watchers.checks import BalanceChecks
 from watchers.family import ChainConfig
-from watchers.fork import fork_point, stored_run
+from watchers.fork import fork_point, seen, stored_run
 from watchers.halts import Halts
 from watchers.headers import is_lighter, take_up
 from watchers.memory import staying
@@ -187,7 +186,8 @@ class Follower:
         outcome = await self._take_step(self._tip, view)
         if until_tip and outcome is not None and self.sources.several:
             await self.sources.look_once()
-            self._move_marks(view)
+            if outcome.state == "in step":
+                self._move_marks(view)
         if self.sources.refused is not None:
             raise self.sources.refused
         if outcome is None or outcome.state != "in step":
@@ -195,24 +195,28 @@ class Follower:
         done = await self._backfill.turn(self._tip, self._marks, self._casework.clock, lambda: self._give_way > 0)
         if done is Turn.PUBLISHED:
             self._stale, self._proofs.below = True, -1
-        return outcome if done is Turn.IDLE else None
+        if done is not Turn.IDLE or await self._texts.pay(self.node, self._tip):
+            return None
+        return outcome
 
     async def _take_step(self, tip: BlockRef, view: NodeView) -> Outcome | None:
-        step = next_step(tip, self._seen(view, tip), self._marks.final)
+        step = next_step(tip, seen(self.store, self.handle, view, tip), self._marks.final)
         if isinstance(step, Connect | Wait):
+            self.sources.feed_shows(tip.height)
             self.standing.not_behind()
         match step:
             case Connect(block):
                 await self._append(block, view)
                 return None
-            case Disconnect():
-                fork = await self._fork(tip, view)
-                if await is_lighter(self.scanner.headers, self.node, view, fork, tip):
+            case Disconnect() | Broken():
+                fork = None if isinstance(step, Broken) else await self._fork(tip, view)
+                parted = fork or await self.halts.shared(self._marks.final, view.best)
+                if parted is not None and await is_lighter(self.scanner.headers, self.node, view, parted, tip):
                     return self.standing.behind(view.best, tip, "weaker branch")
+                if fork is None:
+                    raise await self.halts.finality_broken(self._marks.final, view.best)
                 self._disconnect(tip, fork)
                 return None
-            case Broken():
-                raise await self.halts.finality_broken(self._marks.final, view.best)
             case Behind(best):
                 return self.standing.behind(best, tip)
             case Wait():
@@ -222,15 +226,13 @@ class Follower:
                     return None  # the node switched between our questions: ask again
                 if await self._check_tip(tip) or await self._proofs.pay(self.node, self.scanner, tip):
                     return None
-                if await self._texts.pay(self.node, tip):
-                    return None
                 self.standing.note(view.best, outcome)
                 return outcome
 
     async def _append(self, block: BlockRef, view: NodeView) -> None:
         """Connect the block above our tip, and more of them where the node is far ahead."""
         assert self._tip is not None
-        self._offered = block
+        self._offered, before = block, self._tip.height
         try:
             if block.hash in self._orphaned:
                 await self._reconnect(block, view)
@@ -243,27 +245,19 @@ class Follower:
             height = self._tip.height + 1
             named = self._offered.hash if self._offered.height == height else b""
             raise BlockRefused(str(error), height=height, block=named) from error
-        self.halts.connected(self._tip)
+        self.halts.connected(before, self._tip)
 
-    async def _fork(self, tip: BlockRef, view: NodeView) -> BlockRef:
-        """Find where the node's chain leaves ours; raises FinalityBroken if that is below our final block."""
-        final = self._marks.final
+    async def _fork(self, tip: BlockRef, view: NodeView) -> BlockRef | None:
+        """Find where the node's chain leaves ours; None if that is below our final block."""
         try:
-            return await fork_point(self.node, view, self._ours, final, tip.height, self.config.name)
-        except FinalityBroken as error:
-            raise await self.halts.finality_broken(final, view.best) from error
+            return await fork_point(self.node, view, self._ours, self._marks.final, tip.height, self.config.name)
+        except FinalityBroken:
+            return None
 
     def _ours(self, height: int) -> BlockRef:
         """Our own block at a height between the first and the tip."""
         with self.store.connection.begin():
             return load.canonical_ref(self.store, self.handle, height)
-
-    def _seen(self, view: NodeView, tip: BlockRef) -> Seen:
-        ours = None
-        if view.best.height < tip.height:
-            with self.store.connection.begin():
-                ours = load.canonical_hash(self.store, self.handle, view.best.height)
-        return Seen(view.best, ours, view.hash_at_tip, view.above, view.tip_invalid)
 
     async def _load(self, genesis: Hash) -> None:
         """Take watches and state from the store; begin the chain if a case names it now."""
@@ -327,8 +321,8 @@ class Follower:
                     pending.append(await self._prepare(facts, view, live=False))
                     hits += len(pending[-1].txs)
                     if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
-                        self._commit(pending)
-                        pending = []
+                        due, pending = pending, []  # a commit that fails is not tried again below
+                        self._commit(due)
                         began, hits = time.monotonic(), 0
         finally:
             if pending:
@@ -340,6 +334,7 @@ class Follower:
         ref = facts.ref
         asked = await self._checks.at_block(self.node, self._casework, self.handle, ref, facts, live)
         self.standing.skip(asked.facts.skipped, ref)
+        self.sources.feed_shows(ref.height)
         self._marks = self._advanced(ref.height, view)
         self._interest_of.look_up(facts.parties)
         prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers)

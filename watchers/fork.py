@@ -3,11 +3,24 @@
 from collections.abc import Callable, Container
 from typing import Any
 
+from tracer.chain import Seen
 from tracer.errors import FinalityBroken, NodeMissing
+from tracer.store import load
+from tracer.store.chains import ChainHandle
+from tracer.store.writer import Store
 from tracer.types import BlockRef, Hash
 from watchers.node import Node, NodeView
 
 AnyNode = Node[Any, Any]
+
+
+def seen(store: Store, chain: ChainHandle, view: NodeView, tip: BlockRef) -> Seen:
+    """Put a node's view beside what we hold at its best block's height."""
+    ours = None
+    if view.best.height < tip.height:
+        with store.connection.begin():
+            ours = load.canonical_hash(store, chain, view.best.height)
+    return Seen(view.best, ours, view.hash_at_tip, view.above, view.tip_invalid)
 
 
 async def fork_point(

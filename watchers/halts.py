@@ -70,9 +70,9 @@ class Halts:
             return self.end(halted)
         return None
 
-    def connected(self, tip: BlockRef) -> None:
-        """Settle what was refused at or below our tip: another source had a block there that stood up."""
-        done = [one for one in self._open if one.height <= tip.height]
+    def connected(self, before: int, tip: BlockRef) -> None:
+        """Settle what was refused at heights that were connected just now: another source had blocks that stood up."""
+        done = [one for one in self._open if before < one.height <= tip.height]
         if not done:
             return
         name = self._sources.feed.name
@@ -89,13 +89,21 @@ class Halts:
         self._open = [one for one in self._open if one not in done]
         log.warning("chain=%s refused blocks settled by source %s", self._config.name, name)
 
+    async def shared(self, final: int, best: BlockRef) -> BlockRef | None:
+        """Our highest block, below the final one, that the feeding node's chain has too; None if nothing stored is."""
+        low, shown, _ = await self._sources.fork(self._sources.feed, min(final, best.height))
+        if shown is None:
+            return None
+        with self._store.connection.begin():
+            return load.canonical_ref(self._store, self._handle, low)
+
     async def finality_broken(self, final: int, best: BlockRef) -> FinalityBroken:
         """Note where the feeding node's chain leaves ours, at or below the final block; returns that alarm.
 
         Raises NodeMissing if it does not after all.
         """
         source = self._sources.feed
-        low, found = await self._sources.fork(source, min(final, best.height))
+        low, _, found = await self._sources.fork(source, min(final, best.height))
         with self._store.connection.begin():
             start = load.start_height(self._store, self._handle)
             if found is None and best.height <= final:  # it rejects our blocks and has nothing in their place
@@ -135,6 +143,7 @@ def how_to_follow(chain: str, found: Violation) -> str:
     return (
         "Nothing was changed. Compare the node with a second one; to follow it after all:"
         f" tracerd settle finality {chain} --to {found.theirs.hex()} --by NAME --reason TEXT"
+        f"; to stay with our blocks, once the node is repaired: the same with --to {found.ours.hex()}"
     )
 
 

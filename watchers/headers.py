@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from tracer.errors import BadConfig, BlockRefused, HeadersLost, Inconsistent, NodeMissing
-from tracer.proof.headers import Context, HeaderChain, first_context, hash_of, lowest_needed, pinned_context
+from tracer.proof.headers import KEPT, Context, HeaderChain, first_context, hash_of, lowest_needed, pinned_context
 from tracer.store.chains import ChainHandle
 from tracer.store.headerchain import load_anchor, save_anchor, stored_headers
 from tracer.store.writer import Store
@@ -147,6 +147,8 @@ async def is_lighter(
     if chain is None or view.tip_invalid:
         return False
     context, ours = chain.at(fork.hash), chain.at(tip.hash)
+    if context is None and tip.height - fork.height >= KEPT:
+        return False  # too deep for the headers in memory: then our finality is what is broken
     if context is None or ours is None:
         raise HeadersLost(f"the headers from block {fork.height} to {tip.height} are not in memory")
     async with aclosing(node.headers(fork, view.best.height)) as headers:

@@ -31,7 +31,7 @@ class Request:
     """What an operator wants settled.
 
     what: `refusal` or `finality`; subject: the refusal's number, or the chain's name. to: the block that the operator
-    acknowledges in place of ours (finality). yes: do it; else only say what would happen.
+    acknowledges at the fork, theirs or ours (finality). yes: do it; else only say what would happen.
     """
 
     what: str
@@ -100,17 +100,23 @@ def _follow(connection: Connection, chain: ChainHandle, name: str, asked: Reques
     if found is None or found.settled:
         why = "was settled already" if found is not None else "is not broken"
         raise CannotSettle(f"the finality of {name} {why}")
-    if asked.to.lower().removeprefix("0x") != found.theirs.hex():
+    to, now = asked.to.lower().removeprefix("0x"), int(time.time())
+    if to == found.ours.hex():
+        if not asked.yes:
+            stays = f"{name}: all blocks stay; {found.source} is taken to be wrong about block {found.ours.hex()}"
+            return Settled((stays, "Nothing was written. Give --yes to do it."), False)
+        vouching.keep_ours(connection, found, asked.by, asked.reason, now)
+        return Settled((f"settled by {asked.by}; {name} goes on with its own blocks",), True)
+    if to != found.theirs.hex():
         raise CannotSettle(
-            f"{asked.to} is not the block that source {found.source} shows in place of ours, which is"
-            f" {found.theirs.hex()}"
+            f"{asked.to} is neither our block {found.ours.hex()} nor {found.theirs.hex()}, which source"
+            f" {found.source} shows in its place"
         )
     if found.fork_height is None:
         raise CannotSettle(f"{name} shares no stored block with source {found.source}", how_to_follow(name, found))
     lines = consequences(connection, chain.id, name, found)
     if not asked.yes:
         return Settled((*lines, "Nothing was written. Give --yes to do it."), False)
-    now = int(time.time())
     insert_changes(connection, chain, contradicted(connection, chain, found.fork_height + 1, found.theirs), now)
     vouching.settle_violation(connection, chain.id, found, asked.by, asked.reason, now)
     return Settled((*lines, f"settled by {asked.by}; {name} is followed again from block {found.fork_height} on"), True)

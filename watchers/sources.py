@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.errors import Alarm, BlockRefused, Inconsistent, NodeMissing, OperatorError, Retryable, WrongNetwork
+from tracer.errors import (
+    Alarm,
+    BlockRefused,
+    Inconsistent,
+    NodeMissing,
+    OperatorError,
+    Retryable,
+    TracerError,
+    WrongNetwork,
+)
 from tracer.notices import Notice
 from tracer.store import load, vouching
 from tracer.store.chains import ChainHandle
@@ -149,9 +158,13 @@ class Sources:
         """The highest height, up to our tip, for which enough sources vouch; None where one is enough."""
         if self._config.agreeing == 1:
             return None
-        heights = [min(source.height, tip) for source in self.all if source is not self.feed]
+        heights = [min(source.height, tip) for source in self.all]
         pinned = max((height for height in self._pins if height <= tip), default=-1)
-        return max(pinned, agreed_height([tip, *heights], self._config.agreeing))
+        return max(pinned, agreed_height(heights, self._config.agreeing))
+
+    def feed_shows(self, height: int) -> None:
+        """The feeding node shows our block at a height, and with it all below."""
+        self.feed.height = max(self.feed.height, height)
 
     def rolled_back(self, height: int) -> None:
         """Our block at a height has left the chain: nobody vouches for one of ours at or above it now."""
@@ -195,13 +208,13 @@ class Sources:
             tip = await self._look(source)
             source.failures = 0
             lag = f"has no block {tip} yet" if tip is not None and source.height < tip and not source.before else ""
-        except (Retryable, Alarm) as error:
+        except WrongNetwork as error:
+            self.refused = error
+            return False
+        except TracerError as error:  # a node beside the one that feeds stops nobody
             source.failures += 1
             lag = f"does not answer: {error}"
             log.debug("chain=%s source=%s %s", self._config.name, source.name, error.line())
-        except OperatorError as error:
-            self.refused = error
-            return False
         self._note_lag(source, lag)
         return not source.failures
 
@@ -215,13 +228,14 @@ class Sources:
         tip, marks = cursor
         view = await source.node.view(tip)
         top = min(tip.height, view.best.height)
+        shown: Hash | None
         if view.hash_at_tip == tip.hash:
-            agreed, found = tip.height, None
+            agreed, shown, found = tip.height, tip.hash, None
         else:
-            agreed, found = await self.fork(source, top)
+            agreed, shown, found = await self.fork(source, top)
         if found is not None and await self._feed_shows(found.height, found.theirs):
             return None  # both have left our block: the follower is about to
-        self._note(source, agreed, found, marks.confirmed)
+        self._note(source, (agreed, shown), found, marks.confirmed)
         return tip.height
 
     async def _feed_shows(self, height: int, block: Hash) -> bool:
@@ -232,14 +246,17 @@ class Sources:
             return False
         return shown is not None and shown.hash == block
 
-    async def fork(self, source: Source, top: int) -> tuple[int, Differs | None]:
-        """Find the last height up to `top` where a source has our block, and where it first differs, if it does.
+    async def fork(self, source: Source, top: int) -> tuple[int, Hash | None, Differs | None]:
+        """Find the last block up to `top` that a source has too, and where it first differs, if it does.
+
+        Its hash is None where that is the one before all that are stored.
 
         Blocks name their parents, so that the heights where both agree end where they first differ.
         """
         with self._store.connection.begin():
             low = load.start_height(self._store, self._handle) - 1
         high, differs = top + 1, None
+        shared: Hash | None = None
         probe = top  # a source that only lags agrees there
         while low + 1 < high:
             theirs = await source.node.ref_at(probe)
@@ -248,25 +265,26 @@ class Sources:
             if theirs is None or ours is None:
                 raise NodeMissing(f"source {source.name} or this chain got shorter while they were compared")
             if theirs.hash == ours:
-                low = probe
+                low, shared = probe, ours
             else:
                 high, differs = probe, Differs(probe, ours, theirs.hash)
             probe = (low + high) // 2
-        return low, differs
+        return low, shared, differs
 
-    def _note(self, source: Source, agreed: int, found: Differs | None, settled: int) -> None:
+    def _note(self, source: Source, shared: tuple[int, Hash | None], found: Differs | None, settled: int) -> None:
         """Store what a look found: how far the source vouches, and whether a disagreement begins or ends."""
         now = int(time.time())
         connection = self._store.connection
+        agreed, shown = shared
         with connection.begin():
             ours = load.canonical_hash(self._store, self._handle, agreed)
             beside = None if found is None else load.canonical_hash(self._store, self._handle, found.height)
-            if found is not None and beside != found.ours:
+            if (shown is not None and shown != ours) or (found is not None and beside != found.ours):
                 raise NodeMissing(f"this chain changed while it was compared with source {source.name}")
             stored = vouching.open_disagreement(connection, source.id)
             turn = judge_look(stored, source.before, found, settled)
-            if ours is not None and (agreed > source.height or found is not None):
-                self._vouch(source, agreed, ours, now)
+            if shown is not None and (agreed > source.height or found is not None):
+                self._vouch(source, agreed, shown, now)
                 self._vouch_for_feed(now)
             if turn.ends:
                 vouching.end_disagreement(connection, source.id, now)
@@ -284,11 +302,12 @@ class Sources:
             vouching.note_vouch(self._store.connection, source.id, height, shown, now)
 
     def _vouch_for_feed(self, now: int) -> None:
-        """Note that the feeding node showed our tip: all that we have came from it, or it would be disconnected."""
+        """Note how much of our chain the feeding node was seen to show."""
         cursor = load.cursor(self._store, self._handle)
-        if cursor is not None and cursor[0].height > self.feed.height:
-            self._vouch(self.feed, cursor[0].height, cursor[0].hash, now)
-            self.feed.height = cursor[0].height
+        height = -1 if cursor is None else min(self.feed.height, cursor[0].height)
+        shown = load.canonical_hash(self._store, self._handle, height) if height >= 0 else None
+        if shown is not None:
+            self._vouch(self.feed, height, shown, now)
 
     def _tell(self, source: Source, found: Differs) -> None:
         words = (

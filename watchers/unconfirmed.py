@@ -41,7 +41,7 @@ class PoolWatcher:
         self._interest: object = None
         self._custody: tuple[Holder, ...] = ()
         self._held: frozenset[Hash] = frozenset()
-        self._held_at = -1
+        self._held_at = Hash(b"")
         self._failing = False
 
     async def close(self) -> None:
@@ -99,10 +99,11 @@ class PoolWatcher:
             if casework is None or follower.tip is None or follower.tip.hash != look.best:
                 return False
             lives = casework.lives.open
-            new = [one for txid, one in look.held.items() if txid not in lives or lives[txid].state is State.ORPHANED]
+            fresh = (one for txid, one in look.held.items() if txid not in lives or lives[txid].state is State.ORPHANED)
+            new = [one for one in fresh if any(map(casework.interest_of, one.facts.parties))]
             if new or fates:
                 self._store(casework, new, look.held, fates)
-            self._held, self._held_at = frozenset(look.held), follower.tip.height
+            self._held, self._held_at = frozenset(look.held), look.best
         return True
 
     def _store(
@@ -130,8 +131,8 @@ class PoolWatcher:
         store, handle = self._follower.store, self._follower.handle
         with store.connection.begin():
             since = liferows.known_height(store.connection, handle, life)
-            if life.txid in self._held:
-                since = max(since, self._held_at)
+            if life.txid in self._held:  # as of a block: by its height alone a reorg would hide the rival's block
+                since = max(since, liferows.height_of(store.connection, handle, self._held_at))
             raw = liferows.bytes_of(store.connection, life)
             return Gone(life.txid, raw, liferows.blocks_above(store.connection, handle, since))
 

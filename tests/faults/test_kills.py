@@ -26,6 +26,7 @@ SEED = int(os.environ.get("TRACER_KILL_SEED") or random.SystemRandom().randrange
 HANGS_S = 60.0
 """When a restart counts as hung: what it takes is printed, and depends on the machine."""
 FIRST_BLOCKS = 300
+MOST_BLOCKS = 2_000
 
 
 class Player(threading.Thread):
@@ -43,9 +44,14 @@ class Player(threading.Thread):
             while not self._ended.is_set():
                 with self._turn:
                     self.play()
-                time.sleep(self.rng.uniform(0.02, 0.3))
+                time.sleep(self.rng.uniform(0.02, 0.3) if self._young else 1.0)
         except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
             self.failed = error
+
+    @property
+    def _young(self) -> bool:
+        """Whether the chain may grow fast: anvil forgets old states, which the ledger asks for, after thousands."""
+        return self.net.height() < MOST_BLOCKS
 
     def play(self) -> None:
         """One block; sometimes many at once, a reorg, or a detour to a branch that is left again."""
@@ -56,7 +62,7 @@ class Player(threading.Thread):
         elif chance < 0.35:
             self.net.detour(self.rng.randint(2, 5), self.rng, self.rng.uniform(0.05, 0.3))
             self.detours += 1
-        for _ in range(self.rng.randint(5, 40) if chance > 0.9 else 1):
+        for _ in range(self.rng.randint(5, 40) if chance > 0.9 and self._young else 1):
             self.net.act(self.rng)
             self.net.mine()
 

@@ -32,6 +32,8 @@ ASSET = AssetId("eip155:1/erc20:0x" + "11" * 20)
         ("U" + "\u0301" * 50, "\u00da\u0301"),  # a mark, not a tower of them
         ("T\ufe0f\U000e0041ether", "Tether"),
         ("\U000e0055\U000e0053", ""),  # tags
+        ("US\U000e0100D\u180bT", "USDT"),  # variation selectors
+        ("US\u05d0\u0660D", "US\ufffd\ufffdD"),  # from right to left
         ("\ue000\udfff"[:1] + "X", "X"),  # private use
         ("a" * 17, "a" * 15 + "…"),
     ],

@@ -212,7 +212,7 @@ def test_broken_finality_is_settled_by_lowering_the_mark_to_the_fork(store: Stor
     [(final,)] = rows(store, "SELECT final_height FROM v_chain WHERE chain = 'bitcoin'")
     assert final > 102
     finality = {"what": "finality", "subject": "bitcoin"}
-    assert refused_to_settle(play, to="33" * 32, **finality).endswith(theirs.hex())
+    assert theirs.hex() in refused_to_settle(play, to="33" * 32, **finality)
     plan = settled(play, ask(to=theirs.hex(), yes=False, **finality))
     assert plan[0] == f"bitcoin: 8 blocks, 103 to 110, final up to {final}, leave the chain"
     assert plan[-1] == "Nothing was written. Give --yes to do it."
@@ -223,7 +223,20 @@ def test_broken_finality_is_settled_by_lowering_the_mark_to_the_fork(store: Stor
         (102, final, theirs.hex(), 1)
     ]
     assert rows(store, "SELECT violation_id, how, actor FROM v_settlement") == [(1, "follow", "A. Operator")]
+    assert rows(store, "SELECT peak_height FROM follower WHERE chain_id = 1") == [(102,)], "tiers count from there"
     assert refused_to_settle(play, to=theirs.hex(), **finality) == "the finality of bitcoin was settled already"
+
+
+def test_broken_finality_is_settled_by_staying_where_the_node_was_wrong(store: Store, play: Play) -> None:
+    violate(play, 102)
+    before = rows(store, "SELECT * FROM follower WHERE chain_id = 1")
+    finality = {"what": "finality", "subject": "bitcoin", "to": ours(play, 103).hex()}
+    assert settled(play, ask(yes=False, **finality))[-1] == "Nothing was written. Give --yes to do it."
+    assert rows(store, "SELECT count(*) FROM settlement") == [(0,)]
+    assert settled(play, ask(**finality)) == ("settled by A. Operator; bitcoin goes on with its own blocks",)
+    assert rows(store, "SELECT how FROM v_settlement") == [("keep",)]
+    assert rows(store, "SELECT * FROM follower WHERE chain_id = 1") == before
+    assert "settled already" in refused_to_settle(play, **finality)
 
 
 def test_a_fork_below_all_that_is_stored_cannot_be_followed(store: Store, play: Play) -> None:

@@ -44,11 +44,12 @@ class InterestReader:
             self._known.clear()
         for start in range(0, len(unknown), TOGETHER):
             part = unknown[start : start + TOGETHER]
-            self._known.update(dict.fromkeys(part, ()))
+            found: dict[Holder, tuple[Interest, ...]] = dict.fromkeys(part, ())
             marks = ", ".join("?" * len(part))
             for key, case_id, role, points in self._driver.execute(self._question % marks, (self._chain_id, *part)):
                 interest = Interest(case_id, Role(role), None if points is None else split_outpoints(points))
-                self._known[key] += (interest,)
+                found[key] += (interest,)
+            self._known.update(found)
 
 
 def split_outpoints(joined: bytes) -> frozenset[Outpoint]:

@@ -100,10 +100,13 @@ def insert_pending_alerts(
 
 
 def standing(connection: Connection, where: str, **values: object) -> list[Life]:
-    """The transfers of some blocks (`b`) as they stand, canonical or not, in chain order."""
+    """The transfers of some blocks (`b`) as they stand, canonical or not, in chain order.
+
+    Their block is the one that holds them: their last event may be that a mempool saw them again, at another tip.
+    """
     rows = connection.execute(
         text(
-            "SELECT t.id, t.txid, e.state, e.block_id, p.id, b.height FROM block b JOIN tx t ON t.block_id = b.id"
+            "SELECT t.id, t.txid, e.state, b.id, p.id, b.height FROM block b JOIN tx t ON t.block_id = b.id"
             " JOIN transfer_event e ON e.id = (SELECT max(n.id) FROM transfer_event n WHERE n.tx_id = t.id)"
             " LEFT JOIN pending_tx p ON p.chain_id = b.chain_id AND p.txid = t.txid"
             f" WHERE {where} ORDER BY b.height, t.position"
@@ -126,14 +129,35 @@ def changed(lives: Iterable[Life], what: Callable[[int], Observation]) -> list[C
     return changes
 
 
+def bare(connection: Connection, block: int) -> list[Life]:
+    """Those that were seen unconfirmed, and moved nothing in the block that took them in: it has no row of them."""
+    rows = connection.execute(
+        text(
+            "SELECT p.id, p.txid, n.state, b.height FROM transfer_event e JOIN pending_tx p ON p.id = e.pending_id"
+            " JOIN block b ON b.id = e.block_id"
+            " JOIN transfer_event n ON n.id = (SELECT max(l.id) FROM transfer_event l WHERE l.pending_id = p.id)"
+            " WHERE e.block_id = :b AND e.tx_id IS NULL AND e.state = :included GROUP BY p.id ORDER BY p.id"
+        ),
+        {"b": block, "included": int(State.INCLUDED)},
+    )
+    return [
+        Life(Hash(bytes(txid)), State(state), None, pending_id, block, height)
+        for pending_id, txid, state, height in rows
+    ]
+
+
 def left_chain(connection: Connection, blocks: Iterable[int]) -> list[Change]:
     """The events of blocks that are disconnected, in the given order."""
-    return [change for b in blocks for change in changed(standing(connection, "b.id = :b", b=b), Orphaned)]
+    return [change for b in blocks for change in changed(_of_block(connection, b), Orphaned)]
 
 
 def came_back(connection: Connection, blocks: Iterable[int]) -> list[Change]:
     """The events of stored blocks that are put back on the chain, in the given order."""
-    return [change for b in blocks for change in changed(standing(connection, "b.id = :b", b=b), Included)]
+    return [change for b in blocks for change in changed(_of_block(connection, b), Included)]
+
+
+def _of_block(connection: Connection, block: int) -> list[Life]:
+    return [*standing(connection, "b.id = :b", b=block), *bare(connection, block)]
 
 
 def contradicted(connection: Connection, chain: ChainHandle, lowest: int, rival: Hash | None) -> list[Change]:
@@ -193,6 +217,14 @@ def known_height(connection: Connection, chain: ChainHandle, life: Life) -> int:
             {"b": block_id, "c": chain.id},
         ).scalar_one()
     )
+
+
+def height_of(connection: Connection, chain: ChainHandle, block: Hash) -> int:
+    """The height of a block on our chain; -1 if it is not there now."""
+    found = connection.execute(
+        text("SELECT height FROM block WHERE chain_id = :c AND hash = :h AND canonical"), {"c": chain.id, "h": block}
+    ).scalar()
+    return -1 if found is None else int(found)
 
 
 def blocks_above(connection: Connection, chain: ChainHandle, height: int) -> list[tuple[int, Hash]]:

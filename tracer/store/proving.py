@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 
 from tracer.casework import Judged
 from tracer.errors import BlockRefused
+from tracer.store.backfills import published
 from tracer.store.blockrows import insert_judged
 from tracer.store.chains import ChainHandle
 from tracer.store.liferows import insert_changes
@@ -74,16 +75,18 @@ def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[
         for tx in facts.transactions
         for move in tx.movements
     }
-    if stored.keys() != shown.keys():
+    more = [key for key in shown.keys() - stored.keys() if _was_watched(connection, chain, facts.ref.height, key[5:7])]
+    if stored.keys() - shown.keys() or more:
         message = (
             f"block {facts.ref.height} 0x{facts.ref.hash.hex()}: read whole, it says other than the node told of it"
         )
         raise BlockRefused(message, height=facts.ref.height, block=facts.ref.hash, evidence=facts.header or b"")
     ids = {bytes(txid): tx_id for tx_id, txid, *_ in rows}
     for tx in facts.transactions:
-        connection.execute(
-            text("UPDATE tx SET proof = :proof WHERE id = :id"), {"proof": tx.proof, "id": ids[bytes(tx.txid)]}
-        )
+        if bytes(tx.txid) in ids:  # else it concerns only watches that are born later
+            connection.execute(
+                text("UPDATE tx SET proof = :proof WHERE id = :id"), {"proof": tx.proof, "id": ids[bytes(tx.txid)]}
+            )
     stronger = [(move_id, shown[key]) for key, (_, move_id, lane) in stored.items() if shown[key] < Lane(lane)]
     for move_id, lane in stronger:
         connection.execute(text("UPDATE movement SET lane = :lane WHERE id = :id"), {"lane": int(lane), "id": move_id})
@@ -92,3 +95,15 @@ def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[
         {"whole": int(Checked.WHOLE), "c": chain.id, "h": facts.ref.hash},
     )
     return list(ids.values())
+
+
+def _was_watched(connection: Connection, chain: ChainHandle, height: int, parties: Sequence[bytes | None]) -> bool:
+    """Whether a block of this height was read for one of some holders: a watch of it was born by then."""
+    found = connection.execute(
+        text(
+            "SELECT 1 FROM watch w JOIN holder h ON h.id = w.holder_id WHERE h.chain_id = :c AND h.key IN (:s, :t)"
+            f" AND w.birth <= :h AND {published('w')} LIMIT 1"
+        ),
+        {"c": chain.id, "s": parties[0], "t": parties[1], "h": height},
+    )
+    return found.first() is not None

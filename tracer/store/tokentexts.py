@@ -12,11 +12,16 @@ from tracer.types import AssetId, AssetKind
 
 
 def unasked(connection: Connection, chain: ChainHandle, count: int) -> list[AssetId]:
-    """Tokens that are not listed and were not asked what they call themselves, at most so many."""
+    """Tokens that are not listed and were not asked what they call themselves, at most so many.
+
+    Of a contract with many NFTs the first alone: it calls itself the same for all.
+    """
     rows = connection.execute(
         text(
-            "SELECT a.caip19 FROM asset a WHERE a.chain_id = :c AND a.kind IN (:unlisted, :nft)"
-            " AND NOT EXISTS (SELECT 1 FROM token_text x WHERE x.asset_id = a.id) ORDER BY a.id LIMIT :n"
+            "SELECT a.caip19 FROM asset a JOIN (SELECT min(id) AS id FROM asset WHERE chain_id = :c"
+            " AND kind IN (:unlisted, :nft)"
+            " GROUP BY CASE kind WHEN :nft THEN rtrim(caip19, '0123456789') ELSE caip19 END) o ON o.id = a.id"
+            " WHERE NOT EXISTS (SELECT 1 FROM token_text x WHERE x.asset_id = a.id) ORDER BY a.id LIMIT :n"
         ),
         {"c": chain.id, "unlisted": AssetKind.UNLISTED.value, "nft": AssetKind.NFT.value, "n": count},
     )

@@ -142,7 +142,7 @@ JOIN chain c ON c.id = f.chain_id;
 -- settlement_id   grows with time
 -- refused_id      number of the refused block, as in v_refused_block; null: it is about finality
 -- violation_id    number of the broken finality, as in v_finality_violation; null: it is about a refused block
--- how             other source (its block stood up), retry (the node was repaired), follow (final mark lowered to the fork)
+-- how             other source (its block stood up), retry (the node was repaired), follow (final mark lowered to the fork), keep (the node was wrong)
 -- actor           the person who settled it; of `other source` that source
 -- reason          in the actor's words; of `other source` the block that stood up
 -- at              when, seconds since 1970 by the daemon's wall clock

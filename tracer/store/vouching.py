@@ -18,7 +18,7 @@ from tracer.store.vouched import (
 from tracer.types import Hash
 from tracer.vouching import Differs
 
-OTHER_SOURCE, RETRY, FOLLOW = "other source", "retry", "follow"
+OTHER_SOURCE, RETRY, FOLLOW, KEEP = "other source", "retry", "follow", "keep"
 """How something is settled; see `SettlementRow`."""
 
 NODE, PIN = "node", "pin"
@@ -113,11 +113,16 @@ def newest_vouch(connection: Connection, source_id: int) -> tuple[int, Hash] | N
 
 
 def vouched_height(connection: Connection, source_id: int) -> int:
-    """The height of the newest of our canonical blocks that a source showed; -1 if there is none."""
+    """The height of the newest of our canonical blocks at or below what a source showed last; -1 if there is none."""
     found = connection.execute(
         text(
-            "SELECT v.height FROM vouch v JOIN source s ON s.id = v.source_id JOIN block b ON b.chain_id = s.chain_id"
-            " AND b.hash = v.hash AND b.canonical WHERE v.source_id = :s ORDER BY v.id DESC LIMIT 1"
+            "WITH RECURSIVE back (chain_id, height, parent, canonical) AS ("
+            " SELECT b.chain_id, b.height, b.parent, b.canonical FROM vouch v JOIN source s ON s.id = v.source_id"
+            " JOIN block b ON b.chain_id = s.chain_id AND b.hash = v.hash"
+            " WHERE v.id = (SELECT max(id) FROM vouch WHERE source_id = :s)"
+            " UNION ALL SELECT b.chain_id, b.height, b.parent, b.canonical FROM back JOIN block b"
+            " ON b.chain_id = back.chain_id AND b.hash = back.parent WHERE NOT back.canonical)"
+            " SELECT height FROM back WHERE canonical"
         ),
         {"s": source_id},
     ).scalar()
@@ -217,6 +222,11 @@ def newest_violation(connection: Connection, chain_id: int) -> Violation | None:
     return Violation(int(row[0]), row[1], row[2], Hash(bytes(row[3])), Hash(bytes(row[4])), int(row[5]), bool(row[6]))
 
 
+def keep_ours(connection: Connection, found: Violation, actor: str, reason: str, now: int) -> None:
+    """Append that a broken finality was settled by staying with our blocks: the node was wrong."""
+    insert_many(connection, SettlementRow, "violation_id how actor reason at", [(found.id, KEEP, actor, reason, now)])
+
+
 def settle_violation(
     connection: Connection, chain_id: int, found: Violation, actor: str, reason: str, now: int
 ) -> None:
@@ -228,7 +238,8 @@ def settle_violation(
     insert_many(connection, SettlementRow, "violation_id how actor reason at", [row])
     connection.execute(
         text(
-            "UPDATE follower SET final_height = :fork, confirmed_height = min(confirmed_height, :fork), final_id ="
+            "UPDATE follower SET final_height = :fork, confirmed_height = min(confirmed_height, :fork),"
+            " peak_height = :fork, final_id ="
             " (SELECT id FROM block WHERE chain_id = :c AND height = :fork AND canonical) WHERE chain_id = :c"
         ),
         {"fork": found.fork_height, "c": chain_id},

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SIZE_BYTES = 4
 BUFFER_BYTES = 8_000_000
-ENDS_S, IDLE_S = 5.0, 60.0
+ENDS_S, IDLE_S, ANSWERS_S = 5.0, 60.0, 30.0
 
 
 class Aside:
@@ -47,7 +47,7 @@ class Aside:
 
     async def read(self, data: bytes) -> tuple[Laid, Walked] | None:
         """Lay a block out; None where its bytes are malformed, or the process cannot be used."""
-        if self._failed:
+        if self._failed or not data:
             return None
         task = asyncio.create_task(self._answer(data))
         self._tasks.add(task)  # it goes on when its caller does not: its answer would be taken for the next one's
@@ -61,10 +61,14 @@ class Aside:
             async with self._opening:
                 streams = reader, writer = self._streams or await self._open()
             writer.write(len(data).to_bytes(SIZE_BYTES, "little") + data)
-            async with self._answering:  # first come, first served: answers come in the order of the questions
+            self._rest()
+            async with (
+                asyncio.timeout(ANSWERS_S),
+                self._answering,
+            ):  # first come, first served: answers come in the order of the questions
                 size = int.from_bytes(await reader.readexactly(SIZE_BYTES), "little")
                 answer = await reader.readexactly(size)
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except (OSError, asyncio.IncompleteReadError) as error:  # TimeoutError is one of the first
             if self._streams is streams:  # else it was closed on purpose
                 log.warning("the process that lays blocks out ended (%r): it is done here", error)
                 self._failed = True

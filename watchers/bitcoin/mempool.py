@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, Protocol
 
 from tracer.errors import Inconsistent, NodeUnavailable
-from tracer.life import Conflicted, Observation, Replaced
+from tracer.life import Conflicted, Included, Observation, Replaced
 from tracer.pending import Sighting
 from tracer.proof.transactions import Transaction, hash256, parse, stripped
 from tracer.types import AssetId, Hash, Holder, Kind, Movement, Outpoint, outpoint, outpoint_text
@@ -73,7 +73,7 @@ class BitcoinPool:
             return None
         there = {hash_in(one) for one in ids}
         new = await self._transactions(there - self._known)
-        new |= await self._transactions(await self._spenders() - there - new.keys())
+        new |= await self._transactions(await self._spenders() - new.keys())
         if tip() != hash_in(best):
             return None
         found = self._of_interest(new)
@@ -227,9 +227,9 @@ class BitcoinPool:
         outputs = await self._batch([("gettxout", (*_named(point).values(), False)) for point in asked])
         return {point for point, out in zip(asked, outputs, strict=True) if out is None}
 
-    async def _conflicts(self, missing: Sequence[tuple[Gone, set[Outpoint]]]) -> dict[Hash, Conflicted]:
-        """Search our blocks, each once, for who spends the same as transactions that are gone."""
-        found: dict[Hash, Conflicted] = {}
+    async def _conflicts(self, missing: Sequence[tuple[Gone, set[Outpoint]]]) -> dict[Hash, Observation]:
+        """Search our blocks, each once, for who spends the same as transactions that are gone, or for these."""
+        found: dict[Hash, Observation] = {}
         blocks = dict(sorted({block for one, _ in missing for block in one.blocks}))
         for block_id, block in blocks.items():
             wanted = {
@@ -241,8 +241,9 @@ class BitcoinPool:
             if not wanted:
                 continue
             for point, by in await self._spent_by(block, wanted):
-                if by != wanted[point]:
-                    found.setdefault(wanted[point], Conflicted(by, outpoint_text(point), block_id))
+                mine = by == wanted[point]
+                what = Included(block_id) if mine else Conflicted(by, outpoint_text(point), block_id)
+                found.setdefault(wanted[point], what)
             for txid in wanted.values():
                 self._searched[txid].add(block_id)
         return found

@@ -99,8 +99,11 @@ class BitcoinNode:
         ]
         for _ in range(VIEW_TRIES):
             info, at_tip, above, best = await self._batch(questions)
-            height = _present(info)["blocks"]
-            if info["bestblockhash"] != _present(best):
+            try:
+                height, named = int(_present(info)["blocks"]), _present(info)["bestblockhash"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise NodeUnavailable(f"{self._rpc.origin} tells of its chain in a shape unknown here") from error
+            if named != _present(best):
                 continue
             if (height >= tip.height, height > tip.height) != (_is_there(at_tip), _is_there(above)):
                 continue
