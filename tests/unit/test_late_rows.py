@@ -1,6 +1,7 @@
 """Facts of a late case are merged into stored blocks: rows that are there are used, coins joined to their spending."""
 
 from dataclasses import replace
+from operator import length_hint
 from pathlib import Path
 
 from disposal import BTC, BTC_CHAIN, STRANGER, add_case, declared, open_store, play_bitcoin, plays
@@ -45,6 +46,17 @@ def read(play: Play, job: past.Job, facts: dict[int, tuple[TxFacts, ...]]) -> pa
         found.append(pastrows.Found(done, known, frozenset(ids.new)))
     pastrows.commit_read(store, play.handle, job, found)
     return found[-1]
+
+
+def test_watched_holders_say_how_many_they_are(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        both = plays(store)
+        assert [length_hint(load.watched_holders(store, play.handle)) for play in both] == [0, 0]
+        add_case(store, declared(), both)
+        with store.connection.begin():
+            for play in both:
+                watched = load.watched_holders(store, play.handle)
+                assert length_hint(watched) == len(list(watched)) > 2
 
 
 def test_a_coin_that_was_unknown_when_it_was_spent_is_joined_to_its_spending(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rebuilds the casework of a chain from the store's canonical rows: at start, and after every reorg."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -106,21 +107,39 @@ def first_height(store: Store, chain: ChainHandle) -> int | None:
     return None if value is None else int(value)
 
 
-def watched_holders(store: Store, chain: ChainHandle) -> Iterable[Holder]:
-    """Stream the watched holders of a chain, some of them twice; there may be a million.
+class Watched(Iterable[Holder]):
+    """The watched holders of a chain, streamed from the store, some of them twice; there may be a million.
 
     Those whose past is still being read too: a node that is asked for hits alone is asked for theirs by this.
 
     The query goes through the watches in their order, which is also that of the holders' rows: five times faster than
     through the index of the holders' keys.
     """
-    driver = store.connection.connection.driver_connection
-    assert driver is not None
-    for (key,) in driver.execute(
-        "SELECT h.key FROM watch w CROSS JOIN holder h ON h.id = w.holder_id WHERE +h.chain_id = ?",
-        (chain.id,),
-    ):
-        yield Holder(key)
+
+    ROWS = "FROM watch w CROSS JOIN holder h ON h.id = w.holder_id WHERE +h.chain_id = ?"
+
+    def __init__(self, store: Store, chain: ChainHandle) -> None:
+        self._store, self._chain = store, chain
+
+    def _select(self, what: str) -> Iterator[tuple[Any, ...]]:
+        driver = self._store.connection.connection.driver_connection
+        assert driver is not None
+        rows: Iterator[tuple[Any, ...]] = driver.execute(f"SELECT {what} {self.ROWS}", (self._chain.id,))
+        return rows
+
+    def __iter__(self) -> Iterator[Holder]:
+        for (key,) in self._select("h.key"):
+            yield Holder(key)
+
+    def __length_hint__(self) -> int:
+        """How many there are at most: whoever puts them into a table makes room once."""
+        ((count,),) = self._select("count(*)")
+        return int(count)
+
+
+def watched_holders(store: Store, chain: ChainHandle) -> Watched:
+    """The watched holders of a chain."""
+    return Watched(store, chain)
 
 
 def held_holders(store: Store, chain: ChainHandle, case_id: int, where: str = "") -> list[Holder]:
