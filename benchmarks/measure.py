@@ -113,6 +113,10 @@ ETHEREUM = {"hits": 'verify = "hits"\n', "all": 'verify = "all"\n'}
 def bitcoin(size: Size, repeats: int, folder: Path, say: Say) -> Result:
     """Measure the Bitcoin chain."""
     tags = dense_bitcoin.holders(size)
+    if find_spec("watchers.bitcoin.native") is not None and COMPILED:
+        from watchers.bitcoin.native import MAKER
+
+        MAKER.steps(wait=True)  # so that no run is one that compiles
     with Bitcoind(zmq=True, extra_args=OLD_TIP) as node:
         played, live = dense_bitcoin.build(node, size, tags, _every(50, size, say))
         chain = (

@@ -20,18 +20,26 @@ from test_bitcoin_mutations import (
 
 from tracer.errors import BlockRefused, Inconsistent
 from tracer.types import Outpoint
-from watchers.bitcoin.reading import PlainReader
+from watchers.bitcoin.reading import PlainReader, Reader
 from watchers.bitcoin.scan import BitcoinScanner, Draft, RawBlock
 from watchers.node import Coin
 
 pytest.importorskip("numba")
 
 
+def made() -> Reader:
+    """A reader with the steps as a daemon loads them."""
+    from watchers.bitcoin.compiled import CompiledReader
+    from watchers.bitcoin.native import MAKER
+
+    steps = MAKER.steps(wait=True)
+    assert steps is not None
+    return CompiledReader(steps)
+
+
 def read(raw: RawBlock, coins: list[Outpoint], *, compiled: bool) -> Draft | tuple[type, str]:
     """Scan a block, by compiled steps or in plain Python; returns the draft, or how it was refused."""
-    from watchers.bitcoin.compiled import CompiledReader
-
-    scanner = BitcoinScanner(BTC, chain(), CompiledReader if compiled else PlainReader)
+    scanner = BitcoinScanner(BTC, chain(), made if compiled else PlainReader)
     scanner.watch([WATCHED])
     scanner.remember({point: Coin(OTHER, 10**9) for point in coins})
     try:
@@ -80,12 +88,10 @@ def test_the_same_refusals_of_bytes_that_are_no_block() -> None:
 
 
 def test_interest_in_coins_is_forgotten_and_comes_back() -> None:
-    from watchers.bitcoin.compiled import CompiledReader
-
     rng = random.Random(3)
     txs = hops(rng, 30)
     raw, point = block_of(txs), Outpoint(txs[20].vin[0].prevout.hash + bytes(4))
-    scanners = [BitcoinScanner(BTC, chain(), make) for make in (CompiledReader, PlainReader)]
+    scanners = [BitcoinScanner(BTC, chain(), make) for make in (made, PlainReader)]
     found = []
     for scanner in scanners:
         scanner.watch([OTHER[:-1] + b"x"])  # type: ignore[list-item]
@@ -110,9 +116,9 @@ def test_sha256_is_that_of_the_standard_library(how: str) -> None:
     import numpy as np
     from numba import njit
 
-    from watchers.bitcoin import sha
+    from watchers.bitcoin import native, sha
 
-    if how == "compress_quick" and not sha.HAS_INSTRUCTIONS:
+    if how == "compress_quick" and not native.HAS_INSTRUCTIONS:
         pytest.skip("this processor has no instructions for SHA-256")
     compress = getattr(sha, how)
 
@@ -125,6 +131,7 @@ def test_sha256_is_that_of_the_standard_library(how: str) -> None:
     for size in (0, 1, 55, 56, 63, 64, 65, 119, 120, 1000):
         message = rng.randbytes(size)
         padded = message + b"\x80" + bytes(-(size + 9) % 64) + (8 * size).to_bytes(8, "big")
-        state = np.array(sha.START, np.uint32)
+        state = np.zeros(native.STATE_BYTES // 4, np.uint32)
+        state[:8] = sha.START
         run(state, np.frombuffer(padded, np.uint8))
-        assert state.byteswap().tobytes() == sha256(message).digest()
+        assert state[:8].byteswap().tobytes() == sha256(message).digest()

@@ -153,15 +153,27 @@ def _reader(chain: BitcoinChain, aside: "Aside") -> "Reader":
     if chain.compiled == "off":
         return PlainReader(aside)
     try:
-        from watchers.bitcoin.compiled import HOW, CompiledReader
+        from watchers.bitcoin import native
+        from watchers.bitcoin.compiled import CompiledReader
+
+        steps = native.MAKER.steps(wait=chain.compiled == "on")
     except ImportError as error:
         if chain.compiled == "on":
             fix = 'Install the extra: pip install "custody-tracer[fast]"; or set `compiled = "auto"`.'
             raise NodeLacks(f"{chain.name}: compiled steps are not installed ({error})", fix) from error
         log.info("chain=%s reads blocks in plain Python: the extra `fast` is not installed", chain.name)
         return PlainReader(aside)
-    log.info("chain=%s reads blocks by steps %s", chain.name, HOW)
-    return CompiledReader()
+    except native.CannotCompile as error:
+        if chain.compiled == "on":
+            fix = 'See what was logged above; or set `compiled = "auto"`.'
+            raise NodeLacks(f"{chain.name}: compiled steps cannot be made: {error}", fix) from error
+        log.warning("chain=%s reads blocks in plain Python: compiled steps cannot be made: %s", chain.name, error)
+        return PlainReader(aside)
+    if steps is None:
+        log.info("chain=%s reads blocks in plain Python: steps are being compiled for the next start", chain.name)
+        return PlainReader(aside)
+    log.info("chain=%s reads blocks by steps %s", chain.name, native.HOW)
+    return CompiledReader(steps)
 
 
 def _pool(chain: BitcoinChain, scanner: Any) -> Pool:

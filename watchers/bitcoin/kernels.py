@@ -1,32 +1,28 @@
 """The compiled steps over a raw block: where transactions lie, which may be of interest, their ids and their tree.
 
-Importing this needs the extra `fast`. Each step returns a negative number where the bytes are not as they must be; the
-plain twin then says what is wrong. `walk` and `tracer.proof.blocks` say what each step means.
+Importing this takes numba, and 100 MB: only the process that compiles does (`build`). The functions that others call
+are named in `native.SIGNATURES`; they get addresses, and the sizes of what lies there. Each returns a negative number
+where the bytes are not as they must be; the plain twin then says what is wrong. `walk` and `tracer.proof.blocks` say
+what each step means. Nothing allocates: that would take numba's runtime, which is not there when the code runs.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba.np.numpy_support import carray
 
-from watchers.bitcoin.sha import START, compress
+from watchers.bitcoin import native
+from watchers.bitcoin.native import AMBIGUOUS, BLOCKS_BYTES, MADE_BYTES, ROOM_BYTES, STATE_BYTES, WITNESSES
+from watchers.bitcoin.sha import START, compress, inlined, step
+from watchers.bitcoin.tables import holds_piece
 
 _START = np.array(START, np.uint32)
-_ONE, _TWO = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
-BY_SCRIPT, BY_COIN, BY_BLOCK = 1, 2, 4
-"""Why a transaction may be of interest."""
-AMBIGUOUS, WITNESSES = 1, 2
-"""What `read` returns: a transaction has 64 bytes; the tree over the wtxids was worked out."""
+_MARK = np.uint8(1)
+_STATE_WORDS = STATE_BYTES // 4
+_SECOND, _PADDING = 0, 64
+"""On the desk: a block that hashes 32 bytes once they are written to its front, and the padding after 64 bytes."""
 
-BYTES = types.Array(types.uint8, 1, "C", readonly=True)
-ROOM = types.Array(types.uint8, 1, "C")
-MANY = types.Array(types.int64, 2, "C")
-TABLE = types.Array(types.uint64, 1, "C")
-
-
-def compiled(signature: Any) -> Any:
-    """Compile for these argument types, kept in a cache folder; without the interpreter's lock."""
-    return njit(signature, nogil=True, cache=True)
+tree_bytes: Any = inlined(native.tree_bytes)
 
 
 def _number(data: Any, place: Any) -> tuple[Any, Any]:
@@ -49,85 +45,7 @@ def _number(data: Any, place: Any) -> tuple[Any, Any]:
     return (value, place + 1 + more) if value <= size else (0, -1)
 
 
-number: Any = njit(nogil=True, inline="always")(_number)
-
-
-def _word(data: Any, place: Any) -> Any:
-    value = np.uint64(0)
-    for n in range(8):
-        value |= np.uint64(data[place + n]) << np.uint64(8 * n)
-    return value
-
-
-word: Any = njit(nogil=True, inline="always")(_word)
-
-
-def _mixed(data: Any, begin: Any, end: Any, seed: Any) -> tuple[Any, Any]:
-    """A keyed fingerprint of 128 bits; never twice zero."""
-    one, two = seed ^ np.uint64(end - begin), seed * _TWO
-    place = begin
-    while place < end:
-        part = np.uint64(0)
-        if place + 8 <= end:
-            part = word(data, place)
-        else:
-            for n in range(end - place):
-                part |= np.uint64(data[place + n]) << np.uint64(8 * n)
-        one = (one ^ part) * _ONE
-        one ^= one >> np.uint64(29)
-        two = (two + part) * _TWO
-        two ^= two >> np.uint64(31)
-        place += 8
-    one = (one ^ (two >> np.uint64(32))) * _TWO
-    return one | np.uint64(1), two
-
-
-mixed: Any = njit(nogil=True)(_mixed)
-
-
-def _find(table: Any, one: Any, two: Any) -> Any:
-    """The slot of a fingerprint, or the free one where it belongs."""
-    mask = np.uint64(len(table) // 2 - 1)
-    slot = (one >> np.uint64(1)) & mask
-    while table[2 * slot] and (table[2 * slot] != one or table[2 * slot + 1] != two):
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-find: Any = njit(nogil=True)(_find)
-
-
-@compiled(types.int64(BYTES, types.Array(types.int64, 1, "C"), TABLE, types.uint64))
-def insert(data: Any, ends: Any, table: Any, seed: Any) -> Any:
-    """Put pieces of `data` (up to each of `ends`) into a table; returns how many were new."""
-    begin, fresh = np.int64(0), 0
-    for end in ends:
-        one, two = mixed(data, begin, end, seed)
-        slot = find(table, one, two)
-        if not table[2 * slot]:
-            table[2 * slot], table[2 * slot + 1] = one, two
-            fresh += 1
-        begin = end
-    return fresh
-
-
-@compiled(types.boolean(BYTES, types.int64, types.int64, TABLE, types.uint64))
-def holds(data: Any, begin: Any, end: Any, table: Any, seed: Any) -> Any:
-    """Whether a piece of `data` is in a table."""
-    one, two = mixed(data, begin, end, seed)
-    return table[2 * find(table, one, two)] != 0
-
-
-@compiled(types.int64(TABLE, TABLE))
-def move(old: Any, new: Any) -> Any:
-    """Put all of a table into a larger one; returns how many there are."""
-    count = 0
-    for slot in range(len(old) // 2):
-        if old[2 * slot]:
-            place = find(new, old[2 * slot], old[2 * slot + 1])
-            new[2 * place], new[2 * place + 1] = old[2 * slot], old[2 * slot + 1]
-            count += 1
-    return count
+number: Any = inlined(_number)
 
 
 def _inputs(data: Any, place: Any, count: Any) -> Any:
@@ -142,7 +60,7 @@ def _inputs(data: Any, place: Any, count: Any) -> Any:
     return place
 
 
-inputs: Any = njit(nogil=True)(_inputs)
+inputs: Any = step(_inputs)
 
 
 def _outputs(data: Any, place: Any, count: Any, scripts: Any, seed: Any) -> tuple[Any, Any]:
@@ -153,12 +71,12 @@ def _outputs(data: Any, place: Any, count: Any, scripts: Any, seed: Any) -> tupl
         if begin < 0 or begin + length > len(data):
             return -1, False
         place = begin + length
-        if holds(data, begin, place, scripts, seed):
+        if holds_piece(data, begin, place, scripts, seed):
             found = True
     return place, found
 
 
-outputs: Any = njit(nogil=True)(_outputs)
+outputs: Any = step(_outputs)
 
 
 def _witnesses(data: Any, place: Any, count: Any) -> Any:
@@ -175,11 +93,10 @@ def _witnesses(data: Any, place: Any, count: Any) -> Any:
     return place
 
 
-witnesses: Any = njit(nogil=True)(_witnesses)
+witnesses: Any = step(_witnesses)
 
 
-@compiled(types.int64(BYTES, types.int64, MANY, ROOM, TABLE, types.uint64))
-def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, seed: Any) -> Any:
+def _lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, seed: Any) -> Any:
     """Find as many transactions as `spans` has rows, mark payers of `scripts`; AMBIGUOUS if one has 64 bytes, or 0."""
     ambiguous = 0
     for position in range(len(spans)):
@@ -209,10 +126,13 @@ def lay(data: Any, place: Any, spans: Any, marks: Any, scripts: Any, seed: Any) 
         if place < 0 or place > len(data):
             return -1
         spans[position, 0], spans[position, 1], spans[position, 2] = begin, middle, place
-        marks[position] = BY_SCRIPT if credits else 0
+        marks[position] = _MARK if credits else np.uint8(0)
         if middle - begin == (62 if segwit else 60):
             ambiguous = AMBIGUOUS
     return ambiguous if place == len(data) else -1
+
+
+lay: Any = step(_lay)
 
 
 def _write(state: Any, out: Any, place: Any) -> None:
@@ -225,32 +145,32 @@ def _write(state: Any, out: Any, place: Any) -> None:
         out[at + 3] = np.uint8(value)
 
 
-write: Any = njit(nogil=True, inline="always")(_write)
+write: Any = inlined(_write)
 
 
-def _again(state: Any, second: Any, out: Any, place: Any) -> None:
-    """Hash the hash in `state` into `out`; `second` is a block prepared by `new_second`."""
-    write(state, second, 0)
+def _again(state: Any, blocks: Any, out: Any, place: Any) -> None:
+    """Hash the hash in `state` into `out`."""
+    write(state, blocks, _SECOND)
     for n in range(8):
         state[n] = _START[n]
-    compress(state, second, 0)
+    compress(state, blocks, _SECOND)
     write(state, out, place)
 
 
-again: Any = njit(nogil=True)(_again)
+again: Any = step(_again)
 
 
-def _new_second() -> Any:
-    """A block that hashes 32 bytes once they are written to its front."""
-    second = np.zeros(64, np.uint8)
-    second[32], second[62] = 0x80, 1
-    return second
+def _lay_desk(blocks: Any) -> None:
+    for n in range(BLOCKS_BYTES):
+        blocks[n] = 0
+    blocks[_SECOND + 32], blocks[_SECOND + 62] = 0x80, 1
+    blocks[_PADDING], blocks[_PADDING + 62] = 0x80, 2
 
 
-new_second: Any = njit(nogil=True)(_new_second)
+lay_desk: Any = step(_lay_desk)
 
 
-def _hash(room: Any, size: Any, state: Any, second: Any, out: Any, place: Any) -> None:
+def _hash(room: Any, size: Any, state: Any, blocks: Any, out: Any, place: Any) -> None:
     """Hash `size` bytes of `room` twice into `out`; `room` has 72 bytes more than that."""
     full = (size + 8) // 64 + 1
     room[size] = 0x80
@@ -261,10 +181,10 @@ def _hash(room: Any, size: Any, state: Any, second: Any, out: Any, place: Any) -
         state[n] = _START[n]
     for n in range(full):
         compress(state, room, 64 * n)
-    again(state, second, out, place)
+    again(state, blocks, out, place)
 
 
-hash_twice: Any = njit(nogil=True)(_hash)
+hash_twice: Any = step(_hash)
 
 
 def _copy(data: Any, begin: Any, end: Any, room: Any, place: Any) -> None:
@@ -272,13 +192,11 @@ def _copy(data: Any, begin: Any, end: Any, room: Any, place: Any) -> None:
         room[place + n] = data[begin + n]
 
 
-copy: Any = njit(nogil=True, inline="always")(_copy)
+copy: Any = inlined(_copy)
 
 
-@compiled(types.void(BYTES, MANY, ROOM, ROOM))
-def txids(data: Any, spans: Any, out: Any, room: Any) -> None:
+def _txids(data: Any, spans: Any, out: Any, room: Any, state: Any, blocks: Any) -> None:
     """The ids of all transactions, 32 bytes each, into the front of `out`."""
-    state, second = np.empty(8, np.uint32), new_second()
     for position in range(len(spans)):
         begin, middle, end = spans[position, 0], spans[position, 1], spans[position, 2]
         size = end - begin
@@ -289,13 +207,14 @@ def txids(data: Any, spans: Any, out: Any, room: Any) -> None:
             copy(data, begin, begin + 4, room, 0)
             copy(data, begin + 6, middle, room, 4)
             copy(data, end - 4, end, room, size - 4)
-        hash_twice(room, size, state, second, out, 32 * position)
+        hash_twice(room, size, state, blocks, out, 32 * position)
 
 
-@compiled(types.void(BYTES, MANY, ROOM, ROOM, ROOM))
-def wtxids(data: Any, spans: Any, ids: Any, out: Any, room: Any) -> None:
+txids: Any = step(_txids)
+
+
+def _wtxids(data: Any, spans: Any, ids: Any, out: Any, room: Any, state: Any, blocks: Any) -> None:
     """The ids over whole transactions, into the front of `out`; `ids` are their txids."""
-    state, second = np.empty(8, np.uint32), new_second()
     for n in range(32):
         out[n] = 0
     for position in range(1, len(spans)):
@@ -304,7 +223,10 @@ def wtxids(data: Any, spans: Any, ids: Any, out: Any, room: Any) -> None:
             copy(ids, 32 * position, 32 * position + 32, out, 32 * position)
         else:
             copy(data, begin, end, room, 0)
-            hash_twice(room, end - begin, state, second, out, 32 * position)
+            hash_twice(room, end - begin, state, blocks, out, 32 * position)
+
+
+wtxids: Any = step(_wtxids)
 
 
 def _equal(nodes: Any, left: Any, right: Any) -> Any:
@@ -314,18 +236,15 @@ def _equal(nodes: Any, left: Any, right: Any) -> Any:
     return n == 32
 
 
-equal: Any = njit(nogil=True)(_equal)
+equal: Any = step(_equal)
 
 
-@compiled(types.int64(ROOM, types.int64))
-def grow(nodes: Any, total: Any) -> Any:
+def _grow(nodes: Any, total: Any, state: Any, blocks: Any) -> Any:
     """Put the levels of a tree above its `total` leaves, one after the other; -1 if two neighbours are equal.
 
     Returns which node is the root. An odd level is followed by a copy of its last node, which is not one of it.
     """
-    state, second, padding = np.empty(8, np.uint32), new_second(), np.zeros(64, np.uint8)
-    padding[0], padding[62] = 0x80, 2
-    begin, count = 0, total
+    begin, count = np.int64(0), total
     while count > 1:
         for n in range(0, count - 1, 2):
             if equal(nodes, 32 * (begin + n), 32 * (begin + n + 1)):
@@ -338,50 +257,103 @@ def grow(nodes: Any, total: Any) -> Any:
             for m in range(8):
                 state[m] = _START[m]
             compress(state, nodes, 32 * n)
-            compress(state, padding, 0)
-            again(state, second, nodes, 16 * (n - begin) + 32 * last)
+            compress(state, blocks, _PADDING)
+            again(state, blocks, nodes, 16 * (n - begin) + 32 * last)
         begin, count = last, (count + 1) // 2
     return begin
 
 
-@compiled(types.int64(BYTES, types.int64, MANY, ROOM, ROOM, ROOM, ROOM, TABLE, types.uint64, types.boolean))
+grow: Any = step(_grow)
+
+
 def read(
-    data: Any,
+    block: Any,
+    size: Any,
     place: Any,
-    spans: Any,
+    places: Any,
+    total: Any,
     marks: Any,
     nodes: Any,
     others: Any,
     room: Any,
+    state: Any,
+    blocks: Any,
     scripts: Any,
+    slots: Any,
     seed: Any,
     both: Any,
 ) -> Any:
     """Lay a block out and grow the tree over its txids, with `both` also that over its wtxids; -1 if it is malformed.
 
-    One call, so that a thread waits for the interpreter's lock once.
+    One call, so that a thread waits for the interpreter's lock once. The rooms are as `native` has them.
     """
-    told = lay(data, place, spans, marks, scripts, seed)
+    data, spans, room = (
+        carray(block, (size,), np.uint8),
+        carray(places, (total, 3), np.int64),
+        carray(room, (size + ROOM_BYTES,), np.uint8),
+    )
+    nodes, others = carray(nodes, (tree_bytes(total),), np.uint8), carray(others, (tree_bytes(total),), np.uint8)
+    state, blocks = carray(state, (_STATE_WORDS,), np.uint32), carray(blocks, (BLOCKS_BYTES,), np.uint8)
+    told = np.int64(
+        lay(data, place, spans, carray(marks, (total,), np.uint8), carray(scripts, (2 * slots,), np.uint64), seed)
+    )
     if told < 0:
-        return -1
-    txids(data, spans, nodes, room)
-    if grow(nodes, len(spans)) < 0:
-        return -1
+        return np.int64(-1)
+    lay_desk(blocks)
+    txids(data, spans, nodes, room, state, blocks)
+    if grow(nodes, total, state, blocks) < 0:
+        return np.int64(-1)
     if both:
-        wtxids(data, spans, nodes, others, room)
-        if grow(others, len(spans)) >= 0:
+        wtxids(data, spans, nodes, others, room, state, blocks)
+        if grow(others, total, state, blocks) >= 0:
             told |= WITNESSES
     return told
 
 
-@compiled(types.int64(BYTES, MANY, ROOM, ROOM, types.Array(types.boolean, 1, "C"), TABLE, types.uint64))
-def chase(data: Any, spans: Any, ids: Any, marks: Any, made: Any, coins: Any, seed: Any) -> Any:
+def witness_tree(
+    block: Any, size: Any, places: Any, total: Any, nodes: Any, others: Any, room: Any, state: Any, blocks: Any
+) -> Any:
+    """Grow the tree over the wtxids of a block that was read; -1 if two neighbours are equal."""
+    data, spans, room = (
+        carray(block, (size,), np.uint8),
+        carray(places, (total, 3), np.int64),
+        carray(room, (size + ROOM_BYTES,), np.uint8),
+    )
+    nodes, others = carray(nodes, (tree_bytes(total),), np.uint8), carray(others, (tree_bytes(total),), np.uint8)
+    state, blocks = carray(state, (_STATE_WORDS,), np.uint32), carray(blocks, (BLOCKS_BYTES,), np.uint8)
+    lay_desk(blocks)
+    wtxids(data, spans, nodes, others, room, state, blocks)
+    return np.int64(grow(others, total, state, blocks))
+
+
+def chase(
+    block: Any,
+    size: Any,
+    places: Any,
+    total: Any,
+    nodes: Any,
+    marks: Any,
+    made: Any,
+    coins: Any,
+    slots: Any,
+    seed: Any,
+) -> Any:
     """Mark transactions that spend `coins`, or may spend what marked ones of the same block made.
 
-    made: 65,536 places, one for each beginning of a txid; all False. Returns how many transactions are marked.
+    made: 65,536 zeros, one for each beginning of a txid. Returns how many transactions are marked.
     """
-    count = 0
-    for position in range(len(spans)):
+    data, spans, ids = (
+        carray(block, (size,), np.uint8),
+        carray(places, (total, 3), np.int64),
+        carray(nodes, (32 * total,), np.uint8),
+    )
+    marks, made, coins = (
+        carray(marks, (total,), np.uint8),
+        carray(made, (MADE_BYTES,), np.uint8),
+        carray(coins, (2 * slots,), np.uint64),
+    )
+    count = np.int64(0)
+    for position in range(total):
         begin = spans[position, 0]
         many, place = number(data, begin + 4)
         if many == 0:
@@ -389,15 +361,15 @@ def chase(data: Any, spans: Any, ids: Any, marks: Any, made: Any, coins: Any, se
         for _ in range(0 if marks[position] else many):
             if place < 0 or place + 36 > len(data):
                 break
-            if holds(data, place, place + 36, coins, seed):
-                marks[position] |= BY_COIN
+            if holds_piece(data, place, place + 36, coins, seed):
+                marks[position] = _MARK
                 break
             if count and made[np.int64(data[place]) | np.int64(data[place + 1]) << 8]:
-                marks[position] |= BY_BLOCK
+                marks[position] = _MARK
                 break
             length, place = number(data, place + 36)
             place += length + 4
         if marks[position]:
-            made[np.int64(ids[32 * position]) | np.int64(ids[32 * position + 1]) << 8] = True
+            made[np.int64(ids[32 * position]) | np.int64(ids[32 * position + 1]) << 8] = _MARK
             count += 1
     return count

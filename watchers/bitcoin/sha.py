@@ -1,19 +1,33 @@
 """SHA-256 as numba compiles it: with the processor's own instructions where it has them, else in plain arithmetic.
 
-Importing this needs the extra `fast`. Source: FIPS 180-4; the order of the instructions follows from their definition
-in Intel's manual (SHA256RNDS2, SHA256MSG1, SHA256MSG2).
+Importing this takes numba; only the process that compiles does (`build`). A state has room behind its eight words for
+the 64 that plain arithmetic works with, so that nothing allocates. Source: FIPS 180-4; the order of the instructions
+follows from their definition in Intel's manual (SHA256RNDS2, SHA256MSG1, SHA256MSG2).
 """
 
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from watchers.bitcoin.native import HAS_INSTRUCTIONS
+
 START = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+
+
+def step(function: Any) -> Any:
+    """Compile for the types it is called with; without the interpreter's lock, and an allocation is refused."""
+    options: Any = {"nogil": True, "_nrt": False}
+    return njit(function, **options)
+
+
+def inlined(function: Any) -> Any:
+    """Compile into each caller."""
+    options: Any = {"nogil": True, "_nrt": False, "inline": "always"}
+    return njit(function, **options)
 
 
 def _cube_roots() -> tuple[int, ...]:
@@ -30,7 +44,6 @@ def _cube_roots() -> tuple[int, ...]:
 
 
 ROUNDS = _cube_roots()
-HAS_INSTRUCTIONS = bool(llvmlite.binding.get_host_cpu_features().get("sha", False))
 _FOUR = ir.VectorType(ir.IntType(32), 4)
 _BYTE = ir.PointerType(ir.IntType(8))
 
@@ -95,11 +108,11 @@ def _turn(word: Any, by: Any) -> Any:
     return np.uint32((word >> np.uint32(by)) | (word << np.uint32(32 - by)))
 
 
-turn: Any = njit(inline="always")(_turn)
+turn: Any = inlined(_turn)
 
 
 def _plainly(state: Any, data: Any, place: Any) -> None:
-    w = np.empty(64, np.uint32)
+    w = state[8:]
     for n in range(16):
         at = place + 4 * n
         w[n] = (
@@ -123,5 +136,5 @@ def _plainly(state: Any, data: Any, place: Any) -> None:
         state[n] = np.uint32(state[n] + value)
 
 
-compress_plain: Any = njit(nogil=True)(_plainly)
+compress_plain: Any = step(_plainly)
 compress: Any = compress_quick if HAS_INSTRUCTIONS else compress_plain
