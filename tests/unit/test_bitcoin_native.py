@@ -130,6 +130,18 @@ def test_a_file_that_others_may_change_is_not_used(kept: Path, folder: Path) -> 
     assert native.load(path) is None
 
 
+def test_the_file_is_kept_among_the_users_own_where_the_module_cannot_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native.os, "access", lambda path, mode: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert native.folder() == tmp_path / "custody-tracer"
+    assert native.folder().stat().st_mode & 0o777 == 0o700
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert native.folder() == tmp_path / "home" / ".cache" / "custody-tracer"
+
+
 def reader(compiled: str) -> Any:
     table = {"family": "bitcoin", "network": "regtest", "rpc_url": "http://127.0.0.1:1", "compiled": compiled}
     return family._reader(family.BitcoinChain.model_validate(table), Aside())
