@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def bitcoind_exe() -> Path:
 def anvil_exe() -> Path:
     """The anvil of this machine."""
     return _executable(find_or_install_anvil)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_steps() -> None:
+    """Make the compiled steps once, if the extra is there: else every daemon of a test begins to, and is killed."""
+    if find_spec("numba") is not None:
+        from watchers.bitcoin.native import MAKER
+
+        MAKER.steps(wait=True)
 
 
 @pytest.fixture
