@@ -83,7 +83,11 @@ class Check:
 
     @property
     def open_because(self) -> str:
-        """Why it does not close the blocks that it covers; empty if it does: nothing moved but what was seen."""
+        """Why it does not close the blocks that it covers; empty if it does: what was seen explains the net change.
+
+        What went and came back between, unseen, changes no balance. Of the ether of an account that signs for itself
+        the nonce would tell; of tokens, and of accounts that are contracts, nothing does.
+        """
         if self.lane is not Lane.PROVEN or self.lane_before is not Lane.PROVEN:
             return "the balance is reported, not proven"
         if self.unobserved:

@@ -151,7 +151,10 @@ def standing(
     ahead = (chain["node_height"] or 0) - chain["tip_height"]
     if ahead > JUST_MINED:
         return Check("COVERAGE", name, NOT_SHOWN, f"{ahead} blocks not yet followed")
-    shut = [f"blocks {first} to {last} closed by proofs of all balances in custody" for first, last in sorted(closed)]
+    shut = [
+        f"blocks {first} to {last} closed by proofs of all balances in custody, for their net change"
+        for first, last in sorted(closed)
+    ]
     return Check("COVERAGE", name, SHOWN, "; ".join([said_of(spans), *shut, *gaps]))
 
 

@@ -305,7 +305,7 @@ WHERE v.unobserved != '0';
 -- from_height     first height of the span
 -- to_height       last height of the span
 -- blocks          how many blocks in it were read by their hits only
--- closed          1: proofs at both ends show that nothing moved but what was observed; 0: not shown
+-- closed          1: proofs at both ends show that what was observed explains the net change of the balance; 0: not shown
 -- reason          why it is not closed; empty if it is
 CREATE VIEW v_span_closing AS
 SELECT c.name AS chain, coalesce(h.address, lower(hex(h.key))) AS address, s.holder_id, a.caip19 AS asset, a.symbol,
