@@ -40,14 +40,16 @@ def tip_of(node: Bitcoind) -> tuple[int, str]:
     return int(node.rpc("getblockcount")), str(node.rpc("getbestblockhash"))
 
 
+@pytest.mark.parametrize("ours_blocks", [3, 12])
 def test_a_branch_with_less_work_is_not_followed_until_it_has_more(
-    net: BitcoinNet, bitcoind_exe: Path, rng: random.Random, tmp_path: Path
+    ours_blocks: int, net: BitcoinNet, bitcoind_exe: Path, rng: random.Random, tmp_path: Path
 ) -> None:
+    """Also where it parts below our final block: then it is broken finality once it has more."""
     with Bitcoind(bitcoind_exe, listen=True) as peer:
         scene = scene_of(net, rng, tmp_path)
         join(net, peer)
         split(net, peer)
-        grow_apart(net, peer, 3, 2, rng)
+        grow_apart(net, peer, ours_blocks, 2, rng)
         scene.daemon.start()
         scene.in_step()
         ours = scene.stored.tip(net.name)
@@ -58,8 +60,17 @@ def test_a_branch_with_less_work_is_not_followed_until_it_has_more(
         scene.state(net, "weaker branch")
         assert scene.stored.tip(net.name) == ours
         assert scene.stored.rows("SELECT count(*) FROM block WHERE NOT canonical") == [(0,)]
-        for _ in range(2):
+        for _ in range(ours_blocks - 1):
             peer.generate_block(net.key("exchange"))
+        if ours_blocks > net.final_depth:
+            assert scene.daemon.wait(40.0) == 3 and scene.stored.tip(net.name) == ours
+            [(theirs,)] = scene.stored.rows("SELECT our_hash FROM v_finality_violation")
+            keep = ("settle", "finality", "bitcoin", "--to", theirs, "--by", "op", "--reason", "wrong node", "--yes")
+            assert scene.daemon.call(*keep).returncode == 0
+            scene.configure()
+            assert scene.daemon.sync() == 0, scene.daemon.log
+            assert scene.stored.tip(net.name) == ours
+            return
         scene.daemon.until(lambda: scene.stored.tip(net.name) == tip_of(peer), "the heavier branch is followed")
         assert scene.stored.rows("SELECT count(*) FROM block WHERE NOT canonical") == [(3,)]
         scene.end()
