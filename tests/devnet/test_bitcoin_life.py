@@ -241,3 +241,34 @@ def test_a_mempool_that_cannot_be_watched_stops_no_block_and_is_told_of_once(net
             scene.end()
         finally:
             scene.daemon.kill()
+
+
+def test_a_rival_that_a_reorg_brings_into_the_block_of_our_tip_is_a_conflict(scene: Scene, net: BitcoinNet) -> None:
+    """The payment was seen at that height before: by the height alone the block would not be searched."""
+    spent = coin(net, "seized")
+    rival, rival_id = net.sign([spent], [("stranger", spent.amount - 2 * FEE)])
+    txid = net.broadcast([spent], [("authority", spent.amount - FEE)])
+    until(scene, txid, "seen")
+    net.node.reorg(1, 1, [[rival]])
+    scene.daemon.until(lambda: len(states(scene, txid)) == 2, f"the fate of {txid}", WAIT_S)
+    assert life(scene, txid)[-1][:3] == ("conflicted", net.height(), rival_id)
+
+
+def test_a_payment_that_is_seen_again_comes_back_with_its_own_block(scene: Scene, net: BitcoinNet) -> None:
+    spent = coin(net, "seized")
+    txid = net.broadcast([spent], [("authority", spent.amount - FEE)])
+    until(scene, txid, "seen")
+    net.node.mine()
+    until(scene, txid, "seen", "included")
+    [held] = net.hashes(net.height(), net.height())
+    net.node.reorg(1, 2)
+    scene.daemon.until(lambda: states(scene, txid)[-2:] == ["orphaned", "seen"], f"{txid} is seen again", WAIT_S)
+    net.node.reconsider(held)
+    net.node.rpc("invalidateblock", net.node.rpc("getblockhash", net.height() - 1))
+    while net.node.rpc("getbestblockhash") != held:
+        net.node.rpc("preciousblock", held)
+    scene.daemon.until(lambda: states(scene, txid)[-1] == "included", f"{txid} is back", WAIT_S)
+    [(block,)] = scene.stored.rows(
+        "SELECT block_hash FROM v_transfer_event WHERE txid = ? ORDER BY event_id DESC LIMIT 1", txid
+    )
+    assert block == held
