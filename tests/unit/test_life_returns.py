@@ -7,7 +7,7 @@ import pytest
 from disposal import STRANGER, add_case, declared, open_store, play_bitcoin, plays
 from store_builder import Play, txid
 
-from tracer.life import Conflicted, Observation, Replaced
+from tracer.life import Conflicted, Included, Observation, Replaced
 from tracer.store.writer import Store
 from tracer.types import Hash
 
@@ -49,3 +49,20 @@ def test_included_again_in_the_block_that_holds_it(meanwhile: str, tmp_path: Pat
         play.reconnect(lost)
         last = events(store, "leak")[-1]
     assert last == ("included", lost.hash.hex()) != ("included", other.hash.hex())
+
+
+def test_a_transaction_that_moved_nothing_in_its_block_leaves_and_returns_with_it(tmp_path: Path) -> None:
+    """It failed there, say: the block has no row of it, only its life names the block."""
+    with open_store(tmp_path / "store.db") as store:
+        play, ethereum = plays(store)
+        add_case(store, declared(), (play, ethereum))
+        play_bitcoin(play, 107)
+        play.pool([replace(play.sighting(play.pay("fails", [], [(STRANGER, 5)])), txid=txid("fails"))])
+        mined = play.mine()
+        play.pool([], {txid("fails"): Included(tip_id(play))})
+        assert events(store, "fails")[-1] == ("included", mined.hash.hex())
+        play.disconnect()
+        assert events(store, "fails")[-1] == ("orphaned", mined.hash.hex())
+        play.reconnect(mined)
+        assert events(store, "fails")[-1] == ("included", mined.hash.hex())
+        assert len(events(store, "fails")) == 4
