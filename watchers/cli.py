@@ -104,7 +104,8 @@ def sync(given: Given) -> int:
 
 
 def _until_done(given: Given, *, until_tip: bool) -> int:
-    signal.signal(signal.SIGTERM, _stop_early)  # the daemon listens itself once it runs
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, _stop_early)  # the daemon listens itself once it runs
     from watchers.config import load_config
 
     config = load_config(given.config, os.environ, given.overrides)
@@ -113,8 +114,10 @@ def _until_done(given: Given, *, until_tip: bool) -> int:
     return _finish(daemon.run(config, until_tip=until_tip))
 
 
-def _stop_early(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+def _stop_early(number: int, _frame: FrameType | None) -> None:
+    """End at once: what is raised here is lost where Python calls it between others, and a store bears being killed."""
+    sys.stderr.flush()
+    os._exit(130 if number == signal.SIGINT else 0)
 
 
 @group.command(epilog=EPILOG)
