@@ -113,7 +113,11 @@ class EthereumPool:
                 for by in await self._read([rival]):
                     found[one.txid] = Replaced(by.txid, _slot_text(by)) if by.slot == order.slot else None
             elif number_of(count) > order.order.nonce:
-                found[one.txid] = await self._mined(order, one.blocks)
+                taken = await self._mined(order, one.blocks)
+                if (
+                    taken is not None
+                ):  # else it cannot be told yet: the nonce is taken, and no block of ours shows by whom
+                    found[one.txid] = taken
             else:
                 found[one.txid] = None
         return found if await self._best() == best else {}
