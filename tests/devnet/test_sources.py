@@ -322,7 +322,7 @@ def test_an_operator_may_follow_a_node_past_broken_finality(net: Devnet, scene: 
     assert len(alerts(scene, "CHAIN-1")) == 1
     settle = ("settle", "finality", net.name)
     for arguments, said in [
-        (("--to", "22" * 32, *WHO), "is not the block that source primary shows"),
+        (("--to", "22" * 32, *WHO), f"is neither our block {ours} nor {theirs}"),
         (("--to", theirs, "--by", "", "--reason", "x"), "--by is empty"),
         (("--to", theirs, "--reason", "x"), "Missing option '--by'"),
     ]:
