@@ -211,7 +211,8 @@ class Follower:
             case Disconnect() | Broken():
                 fork = None if isinstance(step, Broken) else await self._fork(tip, view)
                 parted = fork or await self.halts.shared(self._marks.final, view.best)
-                if parted is not None and await is_lighter(self.scanner.headers, self.node, view, parted, tip):
+                rejected = view.tip_invalid and not self.sources.others_vouch(tip.height)
+                if parted and await is_lighter(self.scanner.headers, self.node, view, parted, tip, rejected):
                     return self.standing.behind(view.best, tip, "weaker branch")
                 if fork is None:
                     raise await self.halts.finality_broken(self._marks.final, view.best)

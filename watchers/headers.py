@@ -137,14 +137,14 @@ def _extend(chain: HeaderChain, header: bytes, height: int) -> Context:
 
 
 async def is_lighter(
-    chain: HeaderChain | None, node: Node[Any, Any], view: NodeView, fork: BlockRef, tip: BlockRef
+    chain: HeaderChain | None, node: Node[Any, Any], view: NodeView, fork: BlockRef, tip: BlockRef, rejected: bool
 ) -> bool:
     """Whether the node is on a branch, from our block `fork` on, that has less work than ours, and does not say why.
 
-    The branch's headers are fetched and verified. False on chains whose headers carry no work, and where the node
-    rejects our tip.
+    The branch's headers are fetched and verified. False on chains whose headers carry no work, and where our tip is
+    rejected: by the node, and vouched for by no other.
     """
-    if chain is None or view.tip_invalid:
+    if chain is None or rejected:
         return False
     context, ours = chain.at(fork.hash), chain.at(tip.hash)
     if context is None and tip.height - fork.height >= KEPT:

@@ -162,6 +162,10 @@ class Sources:
         pinned = max((height for height in self._pins if height <= tip), default=-1)
         return max(pinned, agreed_height(heights, self._config.agreeing))
 
+    def others_vouch(self, height: int) -> bool:
+        """Whether a node beside the one that feeds shows our block at a height: then one rejection does not decide."""
+        return any(source.height >= height for source in self.all if source is not self.feed)
+
     def feed_shows(self, height: int) -> None:
         """The feeding node shows our block at a height, and with it all below."""
         self.feed.height = max(self.feed.height, height)

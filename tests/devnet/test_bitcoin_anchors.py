@@ -131,3 +131,28 @@ def test_easy_blocks_are_not_taken_for_those_of_a_network_with_difficulty(
         assert scene.daemon.sync() == 3, "even an operator who pins an easy block is not misled"
         assert "does not meet a target of the network" in scene.daemon.log, scene.daemon.log
     assert scene.stored.rows("SELECT count(*) FROM movement") == [(0,)]
+
+
+def test_one_node_that_rejects_our_tip_does_not_move_us_while_another_shows_it(
+    net: BitcoinNet, rng: random.Random, tmp_path: Path
+) -> None:
+    scene = scene_of(net, rng, tmp_path)
+    twin = net.twin()
+    try:
+        twin.take_over(net)
+        scene.configure(sources=[twin.source("second")])
+        scene.daemon.start()
+        scene.in_step()
+        ours = scene.stored.tip(net.name)
+        shown = "SELECT vouched_height FROM v_source WHERE source = 'second'"
+        scene.daemon.until(lambda: scene.stored.rows(shown) == [(net.height(),)], "the second node shows our tip")
+        net.node.reorg(3, 1)
+        scene.state(net, "weaker branch")
+        assert scene.stored.tip(net.name) == ours
+        twin.stop()
+        net.node.mine(3)
+        scene.in_step()
+        assert scene.stored.rows("SELECT count(*) FROM block WHERE NOT canonical") == [(3,)]
+        scene.end()
+    finally:
+        twin.close()
