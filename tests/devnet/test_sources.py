@@ -95,6 +95,21 @@ def test_a_fact_becomes_final_only_where_both_nodes_have_its_block(net: Devnet, 
     scene.end()
 
 
+def test_a_node_that_is_away_does_not_vouch_for_the_branch_that_came_after(
+    net: Devnet, twin: Devnet, scene: Scene, rng: random.Random
+) -> None:
+    twin.take_over(net)
+    begin(scene, net, twin)
+    height = net.height()
+    shown = "SELECT vouched_height FROM v_source WHERE source = 'second'"
+    scene.daemon.until(lambda: scene.stored.rows(shown) == [(height,)], "the second node shows our tip")
+    twin.stop()
+    net.reorg(3, rng)
+    net.mine(net.final_depth + 4)
+    scene.in_step(LONG_S)
+    assert final(scene, net) == height - 3, "it never showed what lies above"
+
+
 def test_one_of_two_nodes_is_enough_where_the_operator_says_so(net: Devnet, twin: Devnet, scene: Scene) -> None:
     scene.configure(sources=[twin.source("second")], agree=1)
     net.mine(net.final_depth + 4)
