@@ -61,11 +61,9 @@ class Aside:
             async with self._opening:
                 streams = reader, writer = self._streams or await self._open()
             writer.write(len(data).to_bytes(SIZE_BYTES, "little") + data)
-            self._rest()
-            async with (
-                asyncio.timeout(ANSWERS_S),
-                self._answering,
-            ):  # first come, first served: answers come in the order of the questions
+            self._stir()
+            # first come, first served: answers come in the order of the questions
+            async with asyncio.timeout(ANSWERS_S), self._answering:
                 size = int.from_bytes(await reader.readexactly(SIZE_BYTES), "little")
                 answer = await reader.readexactly(size)
         except (OSError, asyncio.IncompleteReadError) as error:  # TimeoutError is one of the first
@@ -82,18 +80,22 @@ class Aside:
         self._streams = await asyncio.open_connection(sock=link, limit=BUFFER_BYTES)
         return self._streams
 
-    def _rest(self) -> None:
-        """End the process once nobody asked for a while; every question begins the while anew."""
+    def _stir(self) -> None:
+        """Forget that the process was to end: it is asked again."""
         if self._resting is not None:
             self._resting.cancel()
+            self._resting = None
+
+    def _rest(self) -> None:
+        """End the process once nobody has asked for a while."""
+        self._stir()
         self._resting = asyncio.get_running_loop().call_later(IDLE_S, self.close)
 
     def close(self) -> None:
         """End the process. Idempotent; it is started again when it is needed."""
-        if self._resting is not None:
-            self._resting.cancel()
+        self._stir()
         streams, process = self._streams, self._process
-        self._streams = self._process = self._resting = None
+        self._streams = self._process = None
         if streams is not None:
             with contextlib.suppress(RuntimeError):  # its loop may be over
                 streams[1].close()
