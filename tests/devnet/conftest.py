@@ -2,19 +2,35 @@
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from harness.bitcoin import BitcoinNet
 from harness.devnet import Devnet
-from harness.families import FAMILIES
+from harness.ethereum import EthereumNet
 
 
-@pytest.fixture(params=FAMILIES)
-def net(request: pytest.FixtureRequest) -> Iterator[Devnet]:
-    """A fresh devnet of each family."""
-    executable, make = FAMILIES[request.param]
-    net = make(request.getfixturevalue(executable))
+@pytest.fixture
+def bitcoin(bitcoind_exe: Path) -> Iterator[BitcoinNet]:
+    """A fresh Bitcoin devnet."""
+    net = BitcoinNet(bitcoind_exe)
     yield net
     net.close()
+
+
+@pytest.fixture
+def ethereum(anvil_exe: Path) -> Iterator[EthereumNet]:
+    """A fresh Ethereum devnet."""
+    net = EthereumNet(anvil_exe)
+    yield net
+    net.close()
+
+
+@pytest.fixture(params=["bitcoin", "ethereum"])
+def net(request: pytest.FixtureRequest) -> Devnet:
+    """A fresh devnet of each family."""
+    net: Devnet = request.getfixturevalue(request.param)
+    return net
 
 
 @pytest.fixture

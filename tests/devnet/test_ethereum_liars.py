@@ -282,24 +282,17 @@ async def test_hits_does_not_see_what_the_node_leaves_out_and_says_so(played: Pl
 # --- blocks that nobody mined
 
 
-@pytest.fixture
-def net(anvil_exe: Path) -> Iterator[EthereumNet]:
-    net = EthereumNet(anvil_exe)
-    yield net
-    net.close()
-
-
 async def test_a_self_made_block_with_all_roots_right_is_labelled_by_its_anchor(
-    net: EthereumNet, tmp_path: Path
+    ethereum: EthereumNet, tmp_path: Path
 ) -> None:
     """Roots show that facts belong to a hash; that the hash is the chain's, one node alone cannot show."""
-    best = net.node.rpc("eth_getBlockByNumber", "latest", False)
+    best = ethereum.node.rpc("eth_getBlockByNumber", "latest", False)
     place = {
-        "number": hex(net.height() + 1),
+        "number": hex(ethereum.height() + 1),
         "parentHash": best["hash"],
         "timestamp": hex(int(best["timestamp"], 16) + 1),
     }
-    holder = Holder(net.key("seized"))
+    holder = Holder(ethereum.key("seized"))
     block, receipts, traces = made(Sent(SEIZED, holder, 123), Sent(SEIZED, CONTRACT, 1), **place)
     traces = [{**frame, "blockNumber": int(place["number"], 16)} for frame in traces]
 
@@ -316,8 +309,8 @@ async def test_a_self_made_block_with_all_roots_right_is_labelled_by_its_anchor(
             return {"jsonrpc": "2.0", "id": answer["id"], "result": told}
         return answer
 
-    async with lying(net.node.rpc_url, lie) as url:
-        daemon = Tracerd(tmp_path, [net.table(port=int(url.rpartition(":")[2]))], [played_case(net)])
+    async with lying(ethereum.node.rpc_url, lie) as url:
+        daemon = Tracerd(tmp_path, [ethereum.table(port=int(url.rpartition(":")[2]))], [played_case(ethereum)])
         daemon.start()
         try:
             async with asyncio.timeout(120):
@@ -337,20 +330,20 @@ async def test_a_self_made_block_with_all_roots_right_is_labelled_by_its_anchor(
     assert anchors == [("single-node",)]
 
 
-def played_case(net: EthereumNet) -> str:
-    return case_file([net], [net.first], [net.height()])
+def played_case(ethereum: EthereumNet) -> str:
+    return case_file([ethereum], [ethereum.first], [ethereum.height()])
 
 
 async def test_a_daemon_that_is_lied_to_halts_tells_why_and_stores_nothing_of_the_block(
-    net: EthereumNet, tmp_path: Path
+    ethereum: EthereumNet, tmp_path: Path
 ) -> None:
-    case = played_case(net)
-    net.pay("rich", "seized", 5)
-    net.mine()
-    height = net.height()
+    case = played_case(ethereum)
+    ethereum.pay("rich", "seized", 5)
+    ethereum.mine()
+    height = ethereum.height()
     lie = changing(height, field_of_header("slotNumber", "0x1"))
-    async with lying(net.node.rpc_url, lie) as url:
-        daemon = Tracerd(tmp_path, [net.table(port=int(url.rpartition(":")[2]))], [case])
+    async with lying(ethereum.node.rpc_url, lie) as url:
+        daemon = Tracerd(tmp_path, [ethereum.table(port=int(url.rpartition(":")[2]))], [case])
         daemon.start("sync")
         assert await asyncio.to_thread(daemon.wait, 60.0) == 3
     assert "cannot verify: the header has fields unknown here (slotNumber)" in daemon.log
@@ -359,18 +352,18 @@ async def test_a_daemon_that_is_lied_to_halts_tells_why_and_stores_nothing_of_th
 
 
 async def test_what_was_taken_on_the_nodes_word_is_proven_once_following_is_in_step(
-    net: EthereumNet, tmp_path: Path
+    ethereum: EthereumNet, tmp_path: Path
 ) -> None:
-    case = played_case(net)
+    case = played_case(ethereum)
     rng = random.Random(5)
     for _ in range(12):
-        net.act(rng)
-        net.pay("rich", "seized", 5)
-        net.pay("seized", "authority", 1)
-        net.mine()
+        ethereum.act(rng)
+        ethereum.pay("rich", "seized", 5)
+        ethereum.pay("seized", "authority", 1)
+        ethereum.mine()
     daemons = {}
     for verify in ("all", "hits"):
-        daemons[verify] = daemon = Tracerd(tmp_path / verify, [net.table(verify=verify)], [case])
+        daemons[verify] = daemon = Tracerd(tmp_path / verify, [ethereum.table(verify=verify)], [case])
         assert await asyncio.to_thread(daemon.sync) == 0, daemon.log
     rows = {
         verify: sorted(
@@ -386,12 +379,12 @@ async def test_what_was_taken_on_the_nodes_word_is_proven_once_following_is_in_s
 
 
 async def test_a_node_that_told_of_a_payment_that_is_not_in_the_block_halts_the_chain_when_it_is_proven(
-    net: EthereumNet, tmp_path: Path
+    ethereum: EthereumNet, tmp_path: Path
 ) -> None:
-    case = played_case(net)
-    net._call("rich", net.token, "transfer(address,uint256)", net.accounts["seized"], 7)
-    net.mine()
-    height = net.height()
+    case = played_case(ethereum)
+    ethereum._call("rich", ethereum.token, "transfer(address,uint256)", ethereum.accounts["seized"], 7)
+    ethereum.mine()
+    height = ethereum.height()
 
     def lie(method: str, _params: Sequence[Any], answer: Answer) -> Answer:
         told = copy.deepcopy(answer.get("result"))
@@ -399,8 +392,8 @@ async def test_a_node_that_told_of_a_payment_that_is_not_in_the_block_halts_the_
             return {**answer, "result": change_amount_of_log("logs", told["logs"]) and told}
         return answer
 
-    async with lying(net.node.rpc_url, lie) as url:
-        daemon = Tracerd(tmp_path, [net.table(port=int(url.rpartition(":")[2]), verify="hits")], [case])
+    async with lying(ethereum.node.rpc_url, lie) as url:
+        daemon = Tracerd(tmp_path, [ethereum.table(port=int(url.rpartition(":")[2]), verify="hits")], [case])
         daemon.start("sync")
         assert await asyncio.to_thread(daemon.wait, 60.0) == 3
     assert "read whole, it says other than the node told of it" in daemon.log

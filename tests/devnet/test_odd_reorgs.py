@@ -23,29 +23,6 @@ def rng() -> random.Random:
 
 
 @pytest.fixture
-def bitcoin(bitcoind_exe: Path) -> Iterator[BitcoinNet]:
-    """A Bitcoin devnet."""
-    net = BitcoinNet(bitcoind_exe)
-    yield net
-    net.close()
-
-
-@pytest.fixture
-def ethereum(anvil_exe: Path) -> Iterator[EthereumNet]:
-    """An Ethereum devnet."""
-    net = EthereumNet(anvil_exe)
-    yield net
-    net.close()
-
-
-@pytest.fixture(params=["bitcoin", "ethereum"])
-def net(request: pytest.FixtureRequest) -> Devnet:
-    """Either."""
-    net: Devnet = request.getfixturevalue(request.param)
-    return net
-
-
-@pytest.fixture
 def peer(bitcoind_exe: Path, bitcoin: BitcoinNet) -> Iterator[Bitcoind]:
     """A second bitcoind, in step with the first."""
     with Bitcoind(bitcoind_exe, listen=True) as peer:

@@ -1,6 +1,7 @@
 """How the lives of transfers are written and read back; always inside a transaction."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -54,8 +55,7 @@ def insert_pending(store: Rows, chain: ChainHandle, sighting: Sighting, now: int
     row = (chain.id, sighting.txid, sighting.raw, now, sighting.source, ", ".join(sighting.spends))
     insert_many(store.connection, observed.PendingTxRow, "chain_id txid raw first_seen source spends", [row])
     pending_id = int(store.connection.execute(find, keys).scalar_one())
-    parties = (holder for move in sighting.moves for holder in (move.source, move.target) if holder is not None)
-    holders = store.holder_ids(chain, parties)
+    holders = store.holder_ids(chain, sighting.facts.parties)
     insert_many(
         store.connection,
         observed.PendingMoveRow,
@@ -113,6 +113,11 @@ def standing(connection: Connection, where: str, **values: object) -> list[Life]
         ),
         values,
     )
+    return _lives(rows)
+
+
+def _lives(rows: Iterable[Any]) -> list[Life]:
+    """Read rows of (transaction, txid, state, block, pending transaction, height)."""
     return [
         Life(Hash(bytes(txid)), State(state), tx_id, pending_id, block_id, height)
         for tx_id, txid, state, block_id, pending_id, height in rows
@@ -133,17 +138,15 @@ def bare(connection: Connection, block: int) -> list[Life]:
     """Those that were seen unconfirmed, and moved nothing in the block that took them in: it has no row of them."""
     rows = connection.execute(
         text(
-            "SELECT p.id, p.txid, n.state, b.height FROM transfer_event e JOIN pending_tx p ON p.id = e.pending_id"
+            "SELECT NULL, p.txid, n.state, b.id, p.id, b.height FROM transfer_event e"
+            " JOIN pending_tx p ON p.id = e.pending_id"
             " JOIN block b ON b.id = e.block_id"
             " JOIN transfer_event n ON n.id = (SELECT max(l.id) FROM transfer_event l WHERE l.pending_id = p.id)"
             " WHERE e.block_id = :b AND e.tx_id IS NULL AND e.state = :included GROUP BY p.id ORDER BY p.id"
         ),
         {"b": block, "included": int(State.INCLUDED)},
     )
-    return [
-        Life(Hash(bytes(txid)), State(state), None, pending_id, block, height)
-        for pending_id, txid, state, height in rows
-    ]
+    return _lives(rows)
 
 
 def left_chain(connection: Connection, blocks: Iterable[int]) -> list[Change]:

@@ -266,6 +266,22 @@ def _grow(nodes: Any, total: Any, state: Any, blocks: Any) -> Any:
 grow: Any = step(_grow)
 
 
+def _rooms(
+    size: Any, total: Any, nodes: Any, others: Any, room: Any, state: Any, blocks: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """The rooms of `native` as arrays: for both trees, a transaction, a state, and blocks of SHA-256."""
+    return (
+        carray(nodes, (tree_bytes(total),), np.uint8),
+        carray(others, (tree_bytes(total),), np.uint8),
+        carray(room, (size + ROOM_BYTES,), np.uint8),
+        carray(state, (_STATE_WORDS,), np.uint32),
+        carray(blocks, (BLOCKS_BYTES,), np.uint8),
+    )
+
+
+rooms: Any = inlined(_rooms)
+
+
 def read(
     block: Any,
     size: Any,
@@ -287,13 +303,8 @@ def read(
 
     One call, so that a thread waits for the interpreter's lock once. The rooms are as `native` has them.
     """
-    data, spans, room = (
-        carray(block, (size,), np.uint8),
-        carray(places, (total, 3), np.int64),
-        carray(room, (size + ROOM_BYTES,), np.uint8),
-    )
-    nodes, others = carray(nodes, (tree_bytes(total),), np.uint8), carray(others, (tree_bytes(total),), np.uint8)
-    state, blocks = carray(state, (_STATE_WORDS,), np.uint32), carray(blocks, (BLOCKS_BYTES,), np.uint8)
+    data, spans = carray(block, (size,), np.uint8), carray(places, (total, 3), np.int64)
+    nodes, others, room, state, blocks = rooms(size, total, nodes, others, room, state, blocks)
     told = np.int64(
         lay(data, place, spans, carray(marks, (total,), np.uint8), carray(scripts, (2 * slots,), np.uint64), seed)
     )
@@ -314,13 +325,8 @@ def witness_tree(
     block: Any, size: Any, places: Any, total: Any, nodes: Any, others: Any, room: Any, state: Any, blocks: Any
 ) -> Any:
     """Grow the tree over the wtxids of a block that was read; -1 if two neighbours are equal."""
-    data, spans, room = (
-        carray(block, (size,), np.uint8),
-        carray(places, (total, 3), np.int64),
-        carray(room, (size + ROOM_BYTES,), np.uint8),
-    )
-    nodes, others = carray(nodes, (tree_bytes(total),), np.uint8), carray(others, (tree_bytes(total),), np.uint8)
-    state, blocks = carray(state, (_STATE_WORDS,), np.uint32), carray(blocks, (BLOCKS_BYTES,), np.uint8)
+    data, spans = carray(block, (size,), np.uint8), carray(places, (total, 3), np.int64)
+    nodes, others, room, state, blocks = rooms(size, total, nodes, others, room, state, blocks)
     lay_desk(blocks)
     wtxids(data, spans, nodes, others, room, state, blocks)
     return np.int64(grow(others, total, state, blocks))
