@@ -61,6 +61,12 @@ class CaseRefused(OperatorError):
     fix = "Correct the case file and import it again. Nothing was written."
 
 
+class LabelsRefused(OperatorError):
+    """A file of labels cannot be imported as it stands."""
+
+    fix = "Correct the file and import it again. Nothing was written."
+
+
 class NodeLacks(OperatorError):
     """The node is reachable but cannot answer something the configuration needs."""
 

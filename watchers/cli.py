@@ -174,6 +174,36 @@ def import_(given: Given, file: Path) -> int:
     return _finish(daemon.import_case(config, file))
 
 
+@group.group()
+def labels() -> None:
+    """Import what others published about addresses."""
+
+
+@labels.command("import", epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(["tagpack", "ofac"]), help="What the file is. [default: found out]")
+@click.pass_obj
+def import_labels(given: Given, file: Path, kind: str | None) -> int:
+    """Add a FILE of labels to the store: a GraphSense TagPack (YAML), or the SDN list of OFAC (XML).
+
+    All of it or nothing. A file that was imported before changes nothing. A newer pack of the same title and creator
+    replaces the older one, whose labels stay on record; packs that contradict each other both stay in force. Labels
+    are INFERRED: no amount and no verdict ever rests on one. Goes to the running tracerd of the store, or writes
+    itself if none runs.
+
+    \b
+    Examples:
+      tracerd labels import exchanges.yaml
+      tracerd labels import sdn.xml
+    """
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import daemon
+
+    return _finish(daemon.import_labels(config, file, kind))
+
+
 @group.group("settle")
 def settle_group() -> None:
     """Let a halted chain go on, on record."""

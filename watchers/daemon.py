@@ -8,14 +8,17 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tracer import __version__
+from tracer.attribution.labels import Pack
 from tracer.custody.case import Case
 from tracer.errors import OperatorError, StoreLocked, StoreUnusable
 from tracer.store.cases import import_case as store_case
+from tracer.store.labelled import Imported, import_pack
 from tracer.store.writer import Store
 from tracer.types import ChainId
 from watchers import families
@@ -25,6 +28,7 @@ from watchers.config import Config, config_hash
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
+from watchers.labels import describe_pack, load_pack
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -74,6 +78,13 @@ def import_into(store: Store, case: Case, followers: Sequence[Follower]) -> bool
     return store_case(store, case, handles, utxo, int(time.time()))
 
 
+def label_into(store: Store, pack: Pack, followers: Sequence[Follower]) -> Imported:
+    """Store a pack of labels; every follower must be paused or not yet running."""
+    chains = {follower.handle.caip2: follower.handle.id for follower in followers}
+    with store.connection.begin():
+        return import_pack(store.connection, pack, chains, int(time.time()))
+
+
 async def run(config: Config, *, until_tip: bool) -> int:
     """Follow all configured chains until stopped (or in step, for `until_tip`); returns the exit code."""
     set_up_log(config.daemon.log_level)
@@ -88,6 +99,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
         log.info("store=%s opened", path)
         handlers = {
             "import": lambda body: _import_running(body, config, store, followers),
+            "labels": lambda body: _labels_running(body, config, store, followers),
             "settle": lambda body: _settle_running(body, store, followers),
         }
         async with serve(socket_path(path, os.environ), handlers):
@@ -200,6 +212,17 @@ async def _import_running(
         return {"imported": import_into(store, case, followers), "case": case.ref}
 
 
+async def _labels_running(
+    body: Mapping[str, Any], config: Config, store: Store, followers: Sequence[Follower]
+) -> dict[str, Any]:
+    """Import a pack of labels for an operator while the followers run; they go on while it is read."""
+    pack = await asyncio.to_thread(load_pack, Path(str(body["path"])), body["kind"], config)
+    async with contextlib.AsyncExitStack() as stack:
+        for follower in followers:
+            await stack.enter_async_context(follower.paused())
+        return asdict(label_into(store, pack, followers))
+
+
 async def _settle_running(body: Mapping[str, Any], store: Store, followers: Sequence[Follower]) -> dict[str, Any]:
     """Settle what stopped a chain, for an operator, while its follower stands."""
     asked = Request.read(body)
@@ -263,4 +286,20 @@ async def import_case(config: Config, path: Path) -> int:
 
     sys.stdout.write(describe_case(case, config) + "\n")
     sys.stdout.write("imported\n" if answer["imported"] else "was imported before; nothing changed\n")
+    return 0
+
+
+async def import_labels(config: Config, path: Path, kind: str | None) -> int:
+    """Import a pack of labels, as `import_case` does a case; returns the exit code."""
+    pack = load_pack(path, kind, config)
+    file = store_path(config)
+    answer = await ask(socket_path(file, os.environ), "labels", {**_request(path), "kind": kind})
+    if answer is None:
+        try:
+            with Store(file) as store:
+                followers = [make_follower(chain, store, Alerts("")) for chain in config.chain.values()]
+                answer = asdict(label_into(store, pack, followers))
+        except StoreLocked as error:
+            raise OperatorError(f"{error}, which does not answer yet", "Try again in a moment.") from error
+    sys.stdout.write(describe_pack(pack, config, Imported(**answer)) + "\n")
     return 0

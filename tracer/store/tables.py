@@ -7,10 +7,10 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import backfills, checked, declared, headerchain, observed, vouched
+from tracer.store import attributed, backfills, checked, declared, headerchain, observed, vouched
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "backfills", "checked", "declared", "headerchain", "observed", "vouched"]
+__all__ = ["METADATA", "Amount", "attributed", "backfills", "checked", "declared", "headerchain", "observed", "vouched"]
 
 
 class Chain(SQLModel, table=True):

@@ -1157,3 +1157,63 @@ LEFT JOIN cases k ON k.id = x.case_id
 LEFT JOIN leg l ON l.id = x.leg_id
 LEFT JOIN tx t ON t.id = x.tx_id
 LEFT JOIN pending_tx p ON p.id = x.pending_id;
+
+-- What packs of labels say about addresses. A label is INFERRED: it says who somebody thinks is behind an address, no more.
+--
+-- label_id        number of the label; later ones are larger
+-- holder          the holder's bytes, hex; null: the address means nothing on a chain that is followed
+-- address         the address as the pack writes it
+-- currency        what it is an address of, as the pack says: BTC, ETH, ..
+-- label           who or what is behind it
+-- category        exchange, sanctions, mixing_service, ..; empty: not said
+-- abuse           what it was abused for; empty: not said
+-- confidence      how sure the pack is, in its own words; empty: not said
+-- lastmod         when the label was last changed, as the pack says; empty: not said
+-- source          where the pack has it from; empty: not said
+-- extra           what else the pack says, as JSON; empty: nothing
+-- pack_kind       tagpack (GraphSense), ofac (SDN list)
+-- pack_title      title of the pack
+-- pack_creator    who made the pack
+-- pack_sha256     SHA-256 of the file
+-- imported_at     when it was imported, seconds since 1970 by the daemon's wall clock
+-- imported_at_utc  the same as text
+-- in_force        1 unless a later pack of the same kind, title and creator has replaced it
+-- lane            INFERRED
+CREATE VIEW v_label AS
+SELECT l.id AS label_id, k.name AS chain, nullif(lower(hex(l.holder_key)), '') AS holder, l.address, l.currency, l.label,
+    l.category, l.abuse, l.confidence, l.lastmod, l.source, l.extra, p.kind AS pack_kind, p.title AS pack_title,
+    p.creator AS pack_creator, lower(hex(p.sha256)) AS pack_sha256, p.imported_at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', p.imported_at, 'unixepoch') AS imported_at_utc, p.superseded_by IS NULL AS in_force,
+    'INFERRED' AS lane
+FROM label l
+JOIN label_pack p ON p.id = l.pack_id
+LEFT JOIN chain k ON k.id = l.chain_id;
+
+-- Pairs of labels in force that say different things of one address; both stay, whoever is right.
+--
+-- label_id        number of the earlier label in v_label
+-- other_id        number of the later one
+-- address         the address as the earlier one writes it
+-- label           who or what is behind it, says the earlier one
+-- other_label     and the later one
+-- category        what that is, says the earlier one
+-- other_category  and the later one
+-- pack_title      title of the earlier one's pack
+-- other_title     title of the later one's
+CREATE VIEW v_label_conflict AS
+SELECT l.id AS label_id, o.id AS other_id, k.name AS chain, l.address, l.label, o.label AS other_label, l.category,
+    o.category AS other_category, p.title AS pack_title, q.title AS other_title
+FROM label l
+JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL
+JOIN chain k ON k.id = l.chain_id
+JOIN label o ON o.holder_key = l.holder_key AND o.chain_id = l.chain_id AND o.id > l.id
+    AND (o.label <> l.label OR o.category <> l.category)
+JOIN label_pack q ON q.id = o.pack_id AND q.superseded_by IS NULL
+UNION ALL
+SELECT l.id, o.id, NULL, l.address, l.label, o.label, l.category, o.category, p.title, q.title
+FROM label l
+JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL
+JOIN label o ON o.address = l.address AND o.currency = l.currency AND o.chain_id IS NULL AND o.id > l.id
+    AND (o.label <> l.label OR o.category <> l.category)
+JOIN label_pack q ON q.id = o.pack_id AND q.superseded_by IS NULL
+WHERE l.chain_id IS NULL;
