@@ -28,6 +28,7 @@ Exit codes:
 CUT = 141
 """128 + SIGPIPE, as other programs end when their reader has seen enough."""
 
+LINKING = ("cospend", "change", "peel", "coinjoin", "deposit")
 METHODS = ("fifo", "haircut", "first-hop")
 
 
@@ -249,6 +250,45 @@ def report(store: str, case_ref: str, json_: bool) -> int:
     from tracer.report import casereport
 
     return _answer(store, json_, lambda reader: casereport.report(reader, case_ref))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("address", required=False)
+@as_json
+@click.pass_obj
+def labels(store: str, address: str | None, json_: bool) -> int:
+    """List what imported packs say is behind addresses, what of it contradicts, and the hash of all labels in force.
+
+    ADDRESS is an address, a script or account in hex, or a watch. Labels are INFERRED.
+
+    \b
+    Example:
+      tracer labels exchange-btc
+    """
+    from tracer.report import labelled
+
+    return _answer(store, json_, lambda reader: labelled.labels(reader, address))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("ref")
+@click.option("--off", type=click.Choice(LINKING), multiple=True, help="Leave this method out. May be repeated.")
+@as_json
+@click.pass_obj
+def links(store: str, ref: str, off: tuple[str, ...], json_: bool) -> int:
+    """Say what heuristics link around REF: change, common spending, coinjoins, peel chains, deposit addresses.
+
+    REF is as for `tracer trace`. Every link names its transaction, method, version, parameters, confidence and reason.
+    All of it is INFERRED: leads for a person. No amount and no verdict changes by them, whatever is switched off.
+
+    \b
+    Examples:
+      tracer links 3f9c21..0a77e1
+      tracer links HD-2025-01 --off change --off peel
+    """
+    from tracer.report import links as linking
+
+    return _answer(store, json_, lambda reader: linking.links(reader, ref, off))
 
 
 def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:

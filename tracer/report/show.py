@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from tracer.report import tables
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
+from tracer.report.inferred import print_labels, print_links
 from tracer.report.lines import clean, units
 from tracer.report.lived import print_life
 from tracer.report.screen import Screen
@@ -18,6 +19,8 @@ PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
     "reconcile": tables.print_reconcile,
     "life": print_life,
     "report": print_report,
+    "labels": print_labels,
+    "links": print_links,
 }
 
 
