@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv nodes demo test lint bench contracts clean
+.PHONY: help venv nodes demo test lint bench bench-heuristics contracts clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 venv: $(READY) ## make .venv with the locked dependencies and the two commands, tracer and tracerd
 
@@ -49,6 +49,9 @@ test: nodes ## check style and types, then run the whole suite with the real nod
 
 bench: nodes ## measure catch-up and live blocks on dense chains (ten minutes)
 	@$(BIN)/python -m benchmarks.run
+
+bench-heuristics: venv ## count how often the heuristics err on the shipped set (seconds)
+	@$(BIN)/python -m benchmarks.heuristics.score
 
 contracts: venv ## compile the test contracts anew (needs npm)
 	@$(BIN)/python -m fixtures.contracts.build

@@ -7,7 +7,7 @@ H. Kalodner et al., "BlockSci" (2020), where clusters that swallow services are 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from tracer.attribution.nouns import COSPEND, HIGH, LOW, MEDIUM, Link, TxShape, distinct
+from tracer.attribution.nouns import COSPEND, LOW, MEDIUM, Link, TxShape, distinct
 
 VERSION = "1"
 MOST_HOLDERS = 100
@@ -41,7 +41,7 @@ def cospend(
         if paid <= set(custodial):
             why += "; only holders labelled as a service are paid"
         return Link(COSPEND, VERSION, "not merged", tx.txid, holders, parameters, LOW, why)
-    sure = HIGH if len(tx.payable) <= 2 else MEDIUM
+    sure = MEDIUM if len(tx.payable) <= 2 else LOW  # several people who pay together seldom pay one alone
     said = f"{len(holders)} holders are spent together"
     return Link(COSPEND, VERSION, "one owner", tx.txid, holders, parameters, sure, said)
 

@@ -6,7 +6,7 @@ outputs, and the same again in the transaction that spends the rest.
 
 from collections.abc import Collection, Iterable
 
-from tracer.attribution.nouns import HIGH, LOW, MEDIUM, PEEL, Link, TxShape, distinct
+from tracer.attribution.nouns import HIGH, LOW, MEDIUM, PEEL, Link, TxShape, distinct, script_type
 
 VERSION = "1"
 LEAST_STEPS = 3
@@ -15,7 +15,7 @@ LEAST_STEPS = 3
 def peel(txs: Iterable[TxShape], mixed: Collection[bytes] = (), least: int = LEAST_STEPS) -> tuple[Link, ...]:
     """Link the payer and the rest of every step of chains of `least` steps or more, in order.
 
-    The rest is the larger output; the next step spends it alone. mixed: txids of coinjoins.
+    The rest is the larger output, of the script type that pays; the next step spends it alone. mixed: of coinjoins.
     """
     steps = {tx.txid: tx for tx in txs if _is_step(tx) and tx.txid not in mixed}
     after = {tx.spends[0]: tx for tx in steps.values()}
@@ -42,7 +42,7 @@ def _is_step(tx: TxShape) -> bool:
     if len(tx.inputs) != 1 or len(tx.spends) != 1 or len(tx.payable) != 2:
         return False
     first, second = (tx.outputs[i].amount for i in tx.payable)
-    return first != second
+    return first != second and script_type(tx.outputs[rest(tx)].holder) == script_type(tx.inputs[0].holder)
 
 
 def _link(tx: TxShape, place: int, steps: int, least: int) -> Link:
@@ -50,5 +50,5 @@ def _link(tx: TxShape, place: int, steps: int, least: int) -> Link:
     holders = tuple(dict.fromkeys((*distinct(tx.inputs), tx.outputs[index].holder)))
     confidence = LOW if steps < least + 2 else MEDIUM if steps < 4 * least else HIGH
     parameters: tuple[tuple[str, int | str], ...] = (("output", index), ("least_steps", least))
-    said = f"step {place} of {steps}: the larger output goes on"
+    said = f"step {place} of {steps}: the larger output, of the same script type, goes on"
     return Link(PEEL, VERSION, "one owner", tx.txid, holders, parameters, confidence, said)

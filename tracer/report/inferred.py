@@ -73,7 +73,7 @@ def print_links(answer: Answer, screen: Screen) -> None:
     if data["clusters"]:
         screen.head("Holders that seem to have one owner, over all links")
     for number, cluster in enumerate(data["clusters"][:MOST_ROWS], 1):
-        screen.wrapped(f"  {number:<4}", f"{named(cluster['holders'])}; by {len(cluster['txids'])} transactions")
+        screen.wrapped(f"  {number:<4}", f"{named(cluster['holders'])}; transactions: {len(cluster['txids'])}")
     if data["off"]:
         screen.line()
         screen.line(f"Switched off: {', '.join(data['off'])}")
@@ -85,7 +85,7 @@ def concluded(row: Row) -> str:
     holders, claim = row["holders"], CLAIMS[row["claim"]]
     if row["claim"] == "deposit address":
         return f"{named(holders[:1])} {claim} {named(holders[1:])}"
-    return f"{named(holders)} {claim}"
+    return f"{named(holders)} {claim}" if len(holders) > 1 else named(holders)
 
 
 def named(holders: list[Row]) -> str:

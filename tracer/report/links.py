@@ -71,6 +71,7 @@ def links(reader: Reader, ref: str, off: Collection[str] = ()) -> Answer:
                 "lane": Lane.INFERRED.name,
             }
             for cluster in clusters(found)
+            if len(cluster.holders) > 1
         ],
         "counts": dict(Counter(link.method for link in found)),
         **in_force(used),

@@ -1,0 +1,1 @@
+"""How often the heuristics are right, on a made-up set whose truth is known."""
