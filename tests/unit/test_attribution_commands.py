@@ -185,6 +185,22 @@ async def test_the_running_daemon_imports(folder: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.endswith("imported\n")
 
 
+def test_nothing_that_works_out_amounts_or_verdicts_knows_of_attribution() -> None:
+    root = Path(cli.__file__).parents[1]
+    files = [path for package in ("tracer", "watchers") for path in (root / package).rglob("*.py")]
+    users = {
+        str(path.relative_to(root))
+        for path in files
+        if "attribution" not in path.relative_to(root).parts
+        and "tracer.attribution" in path.read_text(encoding="utf-8")
+    }
+    assert users == {
+        *(f"tracer/report/{name}.py" for name in ("labelled", "links")),
+        *(f"tracer/store/{name}.py" for name in ("labelled", "shapes")),
+        *(f"watchers/{name}.py" for name in ("daemon", "labels")),
+    }
+
+
 # Reading, over the whole disposal
 
 

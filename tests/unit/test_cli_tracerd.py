@@ -42,7 +42,7 @@ def test_help_tells_examples_and_exit_codes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(["run"], ["sync"], ["check"], ["case"], ["case", "import"]),
+        *(["run"], ["sync"], ["check"], ["case"], ["case", "import"], ["labels"], ["labels", "import"]),
         *(["settle"], ["settle", "refusal"], ["settle", "finality"]),
     ],
 )
@@ -50,7 +50,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: list[str]) -> No
     done = tracerd(tmp_path, *command, "-h")
     assert done.returncode == 0
     assert f"Usage: tracerd {' '.join(command)}" in done.stdout
-    assert command in (["case"], ["settle"]) or "Exit codes:" in done.stdout
+    assert command in (["case"], ["labels"], ["settle"]) or "Exit codes:" in done.stdout
 
 
 def test_help_imports_neither_configuration_nor_nodes() -> None:
@@ -99,7 +99,9 @@ def test_what_cannot_be_settled_is_exit_code_2_and_nothing_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
-@pytest.mark.parametrize("command", [["run"], ["sync"], ["check"], ["case", "import", "case.toml"]])
+@pytest.mark.parametrize(
+    "command", [["run"], ["sync"], ["check"], ["case", "import", "case.toml"], ["labels", "import", "x"]]
+)
 def test_a_bad_configuration_is_one_line_and_nothing_is_written(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "config.toml").write_text(BITCOIN + 'final = "six"\n')
     done = tracerd(tmp_path, *command)

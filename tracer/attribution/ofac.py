@@ -25,15 +25,13 @@ class BadList(ValueError):
 
 def read_ofac(body: bytes) -> Pack:
     """Read an SDN list's bytes; raises BadList."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadList("is not UTF-8 text") from error
-    if "\0" in text or re.search("<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise BadList("has a document type or entities, which an SDN list has not")
+    if b"\0" in body or re.search(b"<!(DOCTYPE|ENTITY)", body, re.IGNORECASE):
+        raise BadList("has a document type or entities, or is not UTF-8 text; an SDN list is without them")
     sha256 = hashlib.sha256(body).digest()
     try:
-        labels = tuple(_labels(text, sha256))
+        labels = tuple(_labels(body, sha256))
+    except UnicodeDecodeError as error:
+        raise BadList("is not UTF-8 text") from error
     except ElementTree.ParseError as error:
         raise BadList(f"is not XML: {error}") from error
     if not labels:
@@ -41,10 +39,11 @@ def read_ofac(body: bytes) -> Pack:
     return Pack(OFAC, TITLE, CREATOR, sha256, labels)
 
 
-def _labels(text: str, sha256: bytes) -> Iterator[Label]:
+def _labels(body: bytes, sha256: bytes) -> Iterator[Label]:
     lastmod = ""
     kinds: dict[str, str] = {}  # of features in the advanced list, by their number
-    stream = ElementTree.iterparse(io.StringIO(text), events=("start", "end"))  # noqa: S314 - what makes it unsafe is refused above
+    text = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig")  # whatever encoding the file itself may name
+    stream = ElementTree.iterparse(text, events=("start", "end"))  # noqa: S314 - what makes it unsafe is refused above
     _, root = next(stream)
     if _name(root) not in ("sdnList", "Sanctions"):
         raise BadList(f"begins with <{_name(root)}>, expected <sdnList> or <Sanctions>")

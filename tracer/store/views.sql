@@ -1158,7 +1158,8 @@ LEFT JOIN leg l ON l.id = x.leg_id
 LEFT JOIN tx t ON t.id = x.tx_id
 LEFT JOIN pending_tx p ON p.id = x.pending_id;
 
--- What packs of labels say about addresses. A label is INFERRED: it says who somebody thinks is behind an address, no more.
+-- What packs of labels say about addresses; empty if none was imported. A label is INFERRED: it says who somebody thinks is
+-- behind an address, no more.
 --
 -- label_id        number of the label; later ones are larger
 -- holder          the holder's bytes, hex; null: the address means nothing on a chain that is followed
@@ -1189,7 +1190,7 @@ FROM label l
 JOIN label_pack p ON p.id = l.pack_id
 LEFT JOIN chain k ON k.id = l.chain_id;
 
--- Pairs of labels in force that say different things of one address; both stay, whoever is right.
+-- Pairs of labels in force that say different things of one address; empty if none do. Both stay, whoever is right.
 --
 -- label_id        number of the earlier label in v_label
 -- other_id        number of the later one
