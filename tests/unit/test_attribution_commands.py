@@ -63,7 +63,8 @@ tags:
 """
 SDN = f"""<sdnList><publshInformation><Publish_Date>07/30/2025</Publish_Date></publshInformation>
 <sdnEntry><uid>7</uid><lastName>HARBOUR LLC</lastName><idList><id><uid>8</uid>
-<idType>Digital Currency Address - XBT</idType><idNumber>{ADDRESS}</idNumber></id></idList></sdnEntry></sdnList>"""
+<idType>Digital Currency Address - XBT</idType><idNumber>{ADDRESS.upper()}</idNumber></id></idList></sdnEntry>
+</sdnList>"""
 
 
 def tracerd(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,6 +111,7 @@ def test_files_are_told_apart_and_the_labels_tied_to_holders(folder: Path, capsy
     assert (first.returncode, second.returncode) == (0, 0)
     assert "labels    3: 1 of bitcoin, 2 of no chain here" in first.stdout and first.stdout.endswith("imported\n")
     assert second.stdout.startswith("ofac Specially Designated Nationals, by OFAC\n")
+    assert asked(capsys, folder / "custody.db", "labels", ADDRESS.upper())[1]["data"]["conflicts"]
     code, answer = asked(capsys, folder / "custody.db", "labels", ADDRESS)
     assert (code, answer["verdict"], answer["lane"]) == (0, "SHOWN", "INFERRED")
     rows = answer["data"]["labels"]
@@ -192,7 +194,7 @@ def test_nothing_that_works_out_amounts_or_verdicts_knows_of_attribution() -> No
         str(path.relative_to(root))
         for path in files
         if "attribution" not in path.relative_to(root).parts
-        and "tracer.attribution" in path.read_text(encoding="utf-8")
+        and "from tracer.attribution" in path.read_text(encoding="utf-8")
     }
     assert users == {
         *(f"tracer/report/{name}.py" for name in ("labelled", "links")),

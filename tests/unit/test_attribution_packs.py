@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.attribution.labels import Label, conflicts, placed, snapshot
+from tracer.attribution.labels import Label, snapshot
 from tracer.attribution.ofac import BadList, read_ofac
 from tracer.attribution.tagpack import BadTagPack, read_tagpack
 
@@ -174,18 +174,6 @@ def test_what_is_no_sdn_list_is_refused(body: bytes, said: str) -> None:
 
 def label(address: str = "a", name: str = "N", category: str = "", pack: bytes = b"p") -> Label:
     return Label(address, "BTC", name, category, pack=pack)
-
-
-def test_labels_that_contradict_each_other_all_stay() -> None:
-    one, two, same, other = label(), label(name="M"), label(pack=b"q"), label("b")
-    assert conflicts([one, two, same, other]) == ((one, two, same),)
-    assert conflicts([one, same, other]) == ()
-
-
-def test_a_label_is_about_the_holder_however_the_address_is_written() -> None:
-    lower, upper = (placed(label(text, name), "c", b"h") for text, name in (("bc1qa", "N"), ("BC1QA", "M")))
-    assert conflicts([lower, upper]) == ((lower, upper),)
-    assert conflicts([lower, replace(upper, chain="d")]) == ()
 
 
 labels = st.builds(label, words, words, words, st.binary(min_size=1, max_size=3))

@@ -62,7 +62,7 @@ def _links(flows: dict[tuple[bytes, str], _Flow], known: Collection[bytes], shar
             continue
         times = len(flow.heights)
         confidence = MEDIUM if times > 2 else LOW
-        said = f"{flow.went} of {flow.came} of {asset} went on to it, in {times} payments"
+        said = f"it passed on {flow.went} of {flow.came} base units of {asset}, in {times} payments in all"
         yield Link(DEPOSIT, VERSION, "deposit address", txid, (holder, target), parameters, confidence, said)
 
 

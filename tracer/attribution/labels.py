@@ -1,4 +1,4 @@
-"""What a label is, where labels contradict each other, and the one hash that stands for all that are in force. Pure."""
+"""What a label is, and the one hash that stands for all that are in force; those that differ all stay. Pure."""
 
 import hashlib
 import json
@@ -30,13 +30,6 @@ class Label:
     chain: str | None = None
     holder: bytes | None = None
     pack: bytes = b""
-
-    @property
-    def subject(self) -> tuple[str, str]:
-        """What the label is about: a holder on a chain, or an address that means nothing here."""
-        if self.chain is None or self.holder is None:
-            return self.currency, self.address
-        return self.chain, self.holder.hex()
 
     def line(self) -> str:
         """The label as one line of the canonical listing: a JSON list, without blanks."""
@@ -70,14 +63,6 @@ def snapshot(labels: Iterable[Label]) -> bytes:
     for line in sorted(label.line() for label in labels):
         digest.update(line.encode("ascii") + b"\n")
     return digest.digest()
-
-
-def conflicts(labels: Iterable[Label]) -> tuple[tuple[Label, ...], ...]:
-    """The labels of every subject about which they do not all say the same (label or category); all of them stay."""
-    about: dict[tuple[str, str], list[Label]] = {}
-    for label in labels:
-        about.setdefault(label.subject, []).append(label)
-    return tuple(tuple(group) for group in about.values() if len({(one.label, one.category) for one in group}) > 1)
 
 
 def placed(label: Label, chain: str, holder: bytes) -> Label:

@@ -20,9 +20,11 @@ def print_labels(answer: Answer, screen: Screen) -> None:
     rows, data = answer.data["labels"], answer.data
     if not rows:
         screen.line(f"No pack says anything about {clean(data['address'])}.")
-    for (chain, address), group in groupby(rows[:MOST_ROWS], lambda row: (row["chain"], row["address"])):
-        screen.line(f"{clean(address)}  {clean(chain) if chain else 'of no chain here'}", "bold")
-        for row in group:
+    for _, group in groupby(rows[:MOST_ROWS], lambda row: (row["chain"], row["holder"] or row["address"])):
+        about = list(group)
+        place = clean(about[0]["chain"]) if about[0]["chain"] else "of no chain here"
+        screen.line(f"{clean(about[0]['address'])}  {place}", "bold")
+        for row in about:
             screen.wrapped("  ", said(row))
     if len(rows) > MOST_ROWS:
         screen.line(f"{len(rows) - MOST_ROWS} more labels: `--json` prints them all.")

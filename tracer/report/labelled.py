@@ -32,7 +32,8 @@ def labels(reader: Reader, address: str | None) -> Answer:
     chains = reader.rows("SELECT * FROM v_chain ORDER BY chain")
     answer = Answer("labels", [as_of(chain) for chain in chains], {}, config_sha256=last_config(reader))
     wanted, values = ("in_force", {}) if address is None else _about(reader, address)
-    rows = reader.rows(f"SELECT * FROM v_label WHERE {wanted} ORDER BY chain, address, label_id", **values)
+    order = "chain, coalesce(holder, address), label_id"
+    rows = reader.rows(f"SELECT * FROM v_label WHERE {wanted} ORDER BY {order}", **values)
     shown = {row["label_id"] for row in rows}
     conflicts = reader.rows("SELECT * FROM v_label_conflict ORDER BY label_id, other_id")
     answer.data = {
@@ -79,5 +80,7 @@ def _about(reader: Reader, address: str) -> tuple[str, dict[str, object]]:
     )
     holders = [row["holder"] for row in found] or [address.removeprefix("0x").lower()]
     names = {f"h{place}": holder for place, holder in enumerate(holders)}
-    wanted = f"address = :a OR lower(address) = :low OR holder IN ({', '.join(':' + name for name in names)})"
+    written = "address = :a OR lower(address) = :low"
+    wanted = f"holder IN ({', '.join(':' + name for name in names)}) OR {written}"
+    wanted += f" OR holder IN (SELECT holder FROM v_label WHERE {written})"  # however other packs write it
     return wanted, {"a": address, "low": address.lower() if address[:2].lower() == "0x" else address, **names}
