@@ -182,7 +182,9 @@ class Backfill:
             scanner.watch(past.late_holders(self.store, self.handle, job))
             work = Work(job.id, job.done, scanner, casework, ids, rivals, checks)
             seizures = [book.seizure for book in casework.books.values()]
-            stored = past.stored_past(connection, self.handle, job.done.height, min(seizures, default=None))
+            stored = past.stored_past(
+                connection, self.handle, job.from_height, job.done.height, min(seizures, default=None)
+            )
         await stand_at(scanner.headers, self.node, self.store, self.handle, job.done)
         for facts, block_id in stored:
             work.keep(self._retake(work, facts, past.Known(block_id)))

@@ -204,6 +204,53 @@ def import_labels(given: Given, file: Path, kind: str | None) -> int:
     return _finish(daemon.import_labels(config, file, kind))
 
 
+@group.command("import-history", epilog=EPILOG)
+@click.argument("ref")
+@click.option("--chain", default="", metavar="NAME", help="The chain. [default: the one that REF can be of]")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Generations of ancestors above the transaction; 0: all, until coinbases.",
+)
+@click.option(
+    "--max-transactions",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Fetch no more transactions than this.",
+)
+@click.option("--block", default="", metavar="HASH|HEIGHT", help="The block of the transaction: needs no txindex.")
+@click.option("--from", "first", type=click.IntRange(min=0), default=0, help="Read an account from this height on.")
+@click.pass_obj
+def import_history(
+    given: Given, ref: str, chain: str, depth: int, max_transactions: int, block: str, first: int
+) -> int:
+    """Fetch what happened before: the missing ancestors of a coin, or the earlier movements of an account.
+
+    REF is TXID or TXID:INDEX on Bitcoin, which needs a node with txindex=1, and an account's address on Ethereum,
+    which is read from --from up to where a case watches it (or to the newest block, if none does). Blocks are
+    verified whole, like those that are followed, and must lead to our chain; facts are added, and nothing that
+    follows from cases changes. Stopped or limited, it goes on where it stood when it is run again. Goes to the
+    running tracerd of the store, or writes itself if none runs. Progress goes to stderr; what was fetched, and what
+    is missing and why, to stdout.
+
+    \b
+    Examples:
+      tracerd import-history 4a5e...a33b:0 --depth 5
+      tracerd import-history 4a5e...a33b --block 840000
+      tracerd import-history 0x52908400098527886e0f7030069857d2e4169ee7 --from 19000000
+    """
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import historycommand
+
+    body = {"ref": ref, "chain": chain, "depth": depth, "most": max_transactions, "block": block, "first": first}
+    return _finish(historycommand.import_history(config, body))
+
+
 @group.group("settle")
 def settle_group() -> None:
     """Let a halted chain go on, on record."""

@@ -29,6 +29,7 @@ from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
 from watchers.labels import describe_pack, load_pack
+from watchers.importing import Imports
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -97,7 +98,9 @@ async def run(config: Config, *, until_tip: bool) -> int:
                 log.info("imported case file %s", file)
         store.note_run(__version__, config_hash(config), int(time.time()))
         log.info("store=%s opened", path)
+        imports = Imports(config, store, followers)
         handlers = {
+            "history": imports.turn,
             "import": lambda body: _import_running(body, config, store, followers),
             "labels": lambda body: _labels_running(body, config, store, followers),
             "settle": lambda body: _settle_running(body, store, followers),
@@ -106,6 +109,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
             try:
                 return await _follow(followers, until_tip)
             finally:
+                await imports.close()
                 for follower in followers:
                     follower.scanner.close()
                     await follower.sources.close()

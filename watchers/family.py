@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_
 
 from tracer.chain import Policy, Tier
 from tracer.types import Asset, ChainId, Hash, Holder
+from watchers.archive import Archive
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.strict import Table, Text, Unfit, show
@@ -226,6 +227,7 @@ class Family(Generic[C]):
     pool: makes the mempool of a configured chain, with the scanner's interest.
     parse_script: reads a script in hex; None on chains whose holders are accounts.
     descriptor_scripts: (chain, text, first, last) -> holders, `last` included; None: no descriptors.
+    archive: with a node and scanner of its own, finds old transactions; None on chains whose history goes by account.
     """
 
     settings: type[C]
@@ -236,3 +238,4 @@ class Family(Generic[C]):
     show_holder: Callable[[C, Holder], str]
     parse_script: Callable[[C, str], Holder] | None
     descriptor_scripts: Callable[[C, str, int, int], Sequence[Holder]] | None
+    archive: Callable[[Any, Any], Archive] | None = None

@@ -157,13 +157,13 @@ class Follower:
             await self.wake.blocks.sleep(pause)
 
     @contextlib.asynccontextmanager
-    async def paused(self) -> AsyncIterator[None]:
-        """Hold the follower between two turns, with nothing uncommitted; it reloads what is watched afterwards."""
+    async def paused(self, *, reload: bool = True) -> AsyncIterator[None]:
+        """Hold the follower between two turns, with nothing uncommitted; by default it reloads what it watches then."""
         self._give_way += 1
         try:
             async with self._turn:
                 yield
-                self._stale = True
+                self._stale |= reload
         finally:
             self._give_way -= 1
 

@@ -75,6 +75,28 @@ async def stand_at(
         raise NodeMissing(f"{handle.caip2}: the node's headers do not lead to block {block.hash.hex()}")
 
 
+async def headers_below(
+    chain: HeaderChain, node: Node[Any, Any], store: Store, handle: ChainHandle, low: int, bottom: BlockRef
+) -> list[bytes]:
+    """The headers from a height up to the parent of our lowest block, verified from the genesis block on.
+
+    From the anchor where that lies below them. Raises as `take_up` does.
+    """
+    with store.connection.begin():
+        anchor = load_anchor(store.connection, handle.id)
+    context = anchor[0] if anchor is not None and anchor[0].height < low else first_context(chain.rules)
+    chain.begin(context)
+    found = []
+    async with aclosing(node.headers(BlockRef(context.height, context.hash, NOTHING), bottom.height)) as headers:
+        async for header in headers:
+            context = _extend(chain, header, context.height + 1)
+            if low <= context.height < bottom.height:
+                found.append(header)
+    if context.hash != bottom.hash:
+        raise NodeMissing(f"{handle.caip2}: the node's headers do not lead to block {bottom.hash.hex()}")
+    return found
+
+
 def _from_store(chain: HeaderChain, store: Store, handle: ChainHandle) -> None:
     """Go on from the newest anchor over the stored headers, which are verified again."""
     anchor = load_anchor(store.connection, handle.id)

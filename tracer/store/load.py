@@ -305,12 +305,17 @@ def load_attestations(connection: Connection, keys: dict[str, int]) -> dict[Hold
 
 
 def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tracked]:
-    """Unspent outputs of watched holders, and those that traces follow."""
+    """Unspent outputs of watched holders, and those that traces follow.
+
+    One that was imported as history (see `tracer.store.history`) counts only for a watch whose back-fill read its
+    block: for all others it is not there, as it was not when blocks connected.
+    """
     rows = connection.execute(
         text(
             "SELECT m.id, t.txid, m.idx, h.key, m.amount, m.lane, b.height, t.position"
             f" FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
-            f" (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id AND {published('w')}) OR m.id IN"
+            f" (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id AND {published('w')} AND (m.id > 0"
+            " OR b.height >= (SELECT f.from_height FROM backfill f WHERE f.id = w.late_id))) OR m.id IN"
             f" (SELECT movement_id FROM trace_coin WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
         ),
         {"c": chain.id, "out": int(Kind.OUT)},

@@ -17,6 +17,7 @@ from tracer.store.chains import ChainHandle
 from tracer.store.interest import InterestReader, split_outpoints
 from tracer.store.load import load_attestations
 from tracer.store.plans import load_plans
+from tracer.store.spans import ALL
 from tracer.store.writer import Store
 from tracer.taint.following import Trace
 from tracer.taint.frontier import Limits
@@ -131,12 +132,25 @@ def lowest(connection: Connection, chain: ChainHandle) -> BlockRef:
     return BlockRef(int(row[0]), Hash(bytes(row[1])), Hash(bytes(row[2])))
 
 
+def first_followed(connection: Connection, chain: ChainHandle) -> int:
+    """The height of the block after which following began, whatever was read below it since.
+
+    By the coverage, where there is one: of the blocks, all those below it would have to be passed over.
+    """
+    return int(
+        connection.execute(
+            text(
+                "SELECT coalesce((SELECT min(from_height) - 1 FROM coverage WHERE chain_id = :c AND watch_set = :all),"
+                " (SELECT min(height) FROM block WHERE chain_id = :c AND id > 0))"
+            ),
+            {"c": chain.id, "all": ALL},
+        ).scalar_one()
+    )
+
+
 def number_below(connection: Connection, chain: ChainHandle, height: int) -> int:
     """The number of a block below the first that was ever followed: the lower the block, the lower its number."""
-    first = connection.execute(
-        text("SELECT min(height) FROM block WHERE chain_id = :c AND id > 0"), {"c": chain.id}
-    ).scalar_one()
-    return -(chain.id << BELOW_BITS) - (int(first) - height)
+    return -(chain.id << BELOW_BITS) - (first_followed(connection, chain) - height)
 
 
 def known_block(connection: Connection, chain: ChainHandle, ref: BlockRef) -> Known | None:
@@ -148,7 +162,7 @@ def known_block(connection: Connection, chain: ChainHandle, ref: BlockRef) -> Kn
     numbers = {bytes(block_hash): int(number) for number, block_hash in rows}
     if ref.hash in numbers:
         return Known(numbers[ref.hash])
-    if rows or ref.height >= lowest(connection, chain).height:
+    if rows or ref.height >= first_followed(connection, chain):
         return None
     return Known(number_below(connection, chain, ref.height), stored=False)
 
@@ -240,19 +254,20 @@ def named_coins(connection: Connection, chain: ChainHandle, job: Job) -> Iterato
 
 
 def stored_past(
-    connection: Connection, chain: ChainHandle, upto: int, opens_at: int | None
+    connection: Connection, chain: ChainHandle, first: int, upto: int, opens_at: int | None
 ) -> Iterator[tuple[BlockFacts, int]]:
-    """The stored blocks of our chain up to a height, lowest first: those that hold facts, and the one at `opens_at`.
+    """The stored blocks of our chain between two heights, lowest first: those with facts, and the one at `opens_at`.
 
     Each with its number; its facts are read when it is taken, outside of any other transaction.
     """
     blocks = connection.execute(
         text(
-            "SELECT b.id, b.height, b.hash, b.parent, b.time FROM block b WHERE b.chain_id = :c AND b.height <= :upto"
-            f" AND {OURS} AND (b.height = :opens OR EXISTS (SELECT 1 FROM movement m WHERE m.block_id = b.id))"
+            "SELECT b.id, b.height, b.hash, b.parent, b.time FROM block b WHERE b.chain_id = :c"
+            f" AND b.height BETWEEN :first AND :upto AND {OURS} AND (b.height = :opens OR EXISTS"
+            " (SELECT 1 FROM movement m WHERE m.block_id = b.id))"
             " ORDER BY b.height"
         ),
-        {"c": chain.id, "upto": upto, "opens": opens_at},
+        {"c": chain.id, "first": first, "upto": upto, "opens": opens_at},
     ).all()
     return (read_block(connection, *block) for block in blocks)
 

@@ -37,13 +37,8 @@ def begin(store: Store, chain: ChainHandle, job: Job, anchor: BlockRef) -> None:
     with store.connection.begin():
         bottom = lowest(store.connection, chain)
         below = anchor.height < bottom.height
-        known = store.connection.execute(
-            text("SELECT 1 FROM block WHERE chain_id = :c AND hash = :h"), {"c": chain.id, "h": anchor.hash}
-        ).scalar()
-        if below and known is None:
-            number = number_below(store.connection, chain, anchor.height)
-            row = (number, chain.id, anchor.height, anchor.hash, anchor.parent, 0, False, int(Checked.REPORTED))
-            insert_many(store.connection, Block, "id chain_id height hash parent time canonical checked", [row])
+        if below:
+            begin_below(store.connection, chain, anchor)
         store.connection.execute(
             text("UPDATE backfill SET done_height = :h, done_hash = :d, join_height = :j WHERE id = :id"),
             {"h": anchor.height, "d": anchor.hash, "j": bottom.height if below else None, "id": job.id},
@@ -52,6 +47,17 @@ def begin(store: Store, chain: ChainHandle, job: Job, anchor: BlockRef) -> None:
             text("DELETE FROM coverage WHERE chain_id = :c AND watch_set = :w"), {"c": chain.id, "w": late_set(job.id)}
         )
         open_span(store.connection, chain.id, late_set(job.id), anchor.height, anchor.hash)
+
+
+def begin_below(connection: Connection, chain: ChainHandle, anchor: BlockRef) -> None:
+    """Store a block below our lowest one, after which reading begins, unless it is there; inside a transaction."""
+    known = connection.execute(
+        text("SELECT 1 FROM block WHERE chain_id = :c AND hash = :h"), {"c": chain.id, "h": anchor.hash}
+    ).scalar()
+    if known is None:
+        number = number_below(connection, chain, anchor.height)
+        row = (number, chain.id, anchor.height, anchor.hash, anchor.parent, 0, False, int(Checked.REPORTED))
+        insert_many(connection, Block, "id chain_id height hash parent time canonical checked", [row])
 
 
 def note_done(connection: Connection, job: Job, to: BlockRef) -> None:
@@ -73,10 +79,28 @@ def commit_read(store: Store, chain: ChainHandle, job: Job, blocks: Sequence[Fou
         extend_spans(store.connection, chain.id, late_set(job.id), read)
         note_done(store.connection, job, refs[-1])
         if job.join_height is not None and refs[-1].height >= job.join_height:
-            store.connection.execute(
-                text("UPDATE block SET canonical = 1 WHERE chain_id = :c AND id < 0 AND NOT canonical"), {"c": chain.id}
-            )
+            join_below(store.connection, chain)
             store.connection.execute(text("UPDATE backfill SET join_height = NULL WHERE id = :id"), {"id": job.id})
+
+
+def join_below(connection: Connection, chain: ChainHandle) -> None:
+    """Let blocks below our chain count that lead up to it without a gap; others wait until theirs is closed."""
+    keys: dict[str, object] = {"c": chain.id}
+    waiting = "b.chain_id = :c AND b.id < 0 AND NOT b.canonical"
+    bottom = lowest(connection, chain)
+    keys["bottom"], keys["parent"] = bottom.height, bottom.parent
+    if connection.execute(text(f"SELECT 1 FROM block b WHERE {waiting} AND b.hash = :parent"), keys).scalar() is None:
+        return
+    keys["low"] = connection.execute(
+        text(
+            f"SELECT max(b.height) FROM block b WHERE {waiting} AND b.height < :bottom"
+            " AND NOT EXISTS (SELECT 1 FROM block p WHERE p.chain_id = :c AND p.hash = b.parent AND p.id < 0)"
+        ),
+        keys,
+    ).scalar_one()
+    connection.execute(
+        text(f"UPDATE block AS b SET canonical = 1 WHERE {waiting} AND b.height >= :low AND b.height < :bottom"), keys
+    )
 
 
 def insert_blocks(connection: Connection, chain: ChainHandle, blocks: Iterable[Found]) -> None:
@@ -99,8 +123,8 @@ def insert_blocks(connection: Connection, chain: ChainHandle, blocks: Iterable[F
     insert_many(connection, Block, "id chain_id height hash parent time header canonical checked", rows)
 
 
-def merge_facts(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> None:
-    """Add to stored blocks what they lack of a case's facts; rows that are there stay, and coins are joined to them."""
+def insert_new(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> None:
+    """Insert the transactions and movements of stored blocks that are not stored yet; rows that are there stay."""
     connection = store.connection
     for block in blocks:
         for asset in block.prepared.facts.new_assets:
@@ -131,7 +155,17 @@ def merge_facts(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> No
             if ("movement", move.id) in block.new
         ),
     )
-    for block, _, move in moves:
+    for block in blocks:
+        if block.prepared.txs or block.prepared.loose or block.prepared.checks:
+            keep_header(connection, block.known.block, block.prepared.facts.header)
+
+
+def merge_facts(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> None:
+    """Add to stored blocks what they lack of a case's facts; rows that are there stay, and coins are joined to them."""
+    insert_new(store, chain, blocks)
+    connection = store.connection
+    moves = [(block, move) for block in blocks for tx in block.prepared.txs for move in tx.moves]
+    for block, move in moves:
         if move.spends_id is not None and ("movement", move.id) not in block.new:
             connection.execute(
                 text(
@@ -149,8 +183,6 @@ def merge_facts(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> No
                 text("UPDATE block SET checked = :k WHERE id = :id AND checked > :k"),
                 {"k": int(Checked.HEADER), "id": block.known.block},
             )
-        if block.prepared.txs or block.prepared.loose or block.prepared.checks:
-            keep_header(connection, block.known.block, block.prepared.facts.header)
 
 
 def new_checks(store: Store, chain: ChainHandle, block: Found) -> tuple[int, int, list[Check]]:

@@ -75,8 +75,9 @@ def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[
         for tx in facts.transactions
         for move in tx.movements
     }
+    gone = [key for key in stored.keys() - shown.keys() if stored[key][1] > 0]  # the scanner looks for no history
     more = [key for key in shown.keys() - stored.keys() if _was_watched(connection, chain, facts.ref.height, key[5:7])]
-    if stored.keys() - shown.keys() or more:
+    if gone or more:
         message = (
             f"block {facts.ref.height} 0x{facts.ref.hash.hex()}: read whole, it says other than the node told of it"
         )

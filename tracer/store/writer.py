@@ -78,7 +78,8 @@ class Store:
         self._lock.__exit__(kind, error, trace)
 
     def _top(self, table: str) -> int:
-        return int(self.connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one())
+        top = self.connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {table}")).scalar_one()
+        return max(0, int(top))  # what was imported of history has negative numbers
 
     def _one(self, sql: str, **values: object) -> Sequence[Any] | None:
         row = self.connection.execute(text(sql), values).first()

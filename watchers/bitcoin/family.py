@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from tracer.errors import NodeLacks
 from tracer.proof.networks import NETWORKS
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
+from watchers.archive import Archive
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
 from watchers.node import Node, Scanner
@@ -213,6 +214,12 @@ def _descriptor_scripts(chain: BitcoinChain, text: str, first: int, last: int) -
     return address.descriptor_scripts(text, first, last, chain.network)
 
 
+def _archive(node: Any, scanner: Any) -> Archive:
+    from watchers.bitcoin.archive import BitcoinArchive
+
+    return BitcoinArchive(node, scanner)
+
+
 FAMILY = Family(
     settings=BitcoinChain,
     utxo=True,
@@ -222,4 +229,5 @@ FAMILY = Family(
     show_holder=_show_holder,
     parse_script=_parse_script,
     descriptor_scripts=_descriptor_scripts,
+    archive=_archive,
 )

@@ -74,7 +74,7 @@ class BitcoinNode:
     async def open(self) -> Hash:
         """Connect, check the genesis block, see what REST offers; returns the genesis hash."""
         await self._rpc.open()
-        genesis = hash_in(await self._ask("getblockhash", 0))
+        genesis = hash_in(await self.ask("getblockhash", 0))
         if genesis.hex() != GENESIS[self._network]:
             theirs = next((name for name, known in GENESIS.items() if known == genesis.hex()), "an unknown one")
             raise WrongNetwork(f"the node at {self._rpc.origin} is on network {theirs}, not {self._network}")
@@ -98,7 +98,7 @@ class BitcoinNode:
             ("getbestblockhash", ()),
         ]
         for _ in range(VIEW_TRIES):
-            info, at_tip, above, best = await self._batch(questions)
+            info, at_tip, above, best = await self.ask_all(questions)
             try:
                 height, named = int(_present(info)["blocks"]), _present(info)["bestblockhash"]
             except (KeyError, TypeError, ValueError) as error:
@@ -120,7 +120,7 @@ class BitcoinNode:
 
     async def ref_at(self, height: int) -> BlockRef | None:
         """The active-chain block at a height; None above the tip."""
-        [found] = await self._batch([("getblockhash", (height,))])
+        [found] = await self.ask_all([("getblockhash", (height,))])
         return await self._ref(height, hash_in(found)) if _is_there(found) else None
 
     async def block(self, ref: BlockRef) -> RawBlock:
@@ -132,7 +132,7 @@ class BitcoinNode:
             except NodeMissing:
                 if self._wanted:
                     raise
-        data = bytes_in(await self._ask("getblock", name, 0))
+        data = bytes_in(await self.ask("getblock", name, 0))
         self.rest = False  # it has the block: the node came back without REST, if it was used at all
         return RawBlock(ref, data)
 
@@ -182,7 +182,7 @@ class BitcoinNode:
         if undo is not None:
             return from_undo(undo, asking)
         name = draft.ref.hash.hex()
-        answers = await self._batch([("getrawtransaction", (h.txid.hex(), 2, name)) for h in asking])
+        answers = await self.ask_all([("getrawtransaction", (h.txid.hex(), 2, name)) for h in asking])
         coins: dict[Outpoint, Coin] = {}
         for hit, transaction in zip(asking, answers, strict=True):
             coins |= from_json(_present(transaction), hit)
@@ -289,15 +289,15 @@ class BitcoinNode:
 
     async def _headers_by_rpc(self, after: BlockRef, count: int) -> list[bytes]:
         heights = range(after.height + 1, after.height + 1 + count)
-        names = await self._batch([("getblockhash", (height,)) for height in heights])
+        names = await self.ask_all([("getblockhash", (height,)) for height in heights])
         known = [hash_in(name).hex() for name in names if _is_there(name)]
-        answers = await self._batch([("getblockheader", (name, False)) for name in known])
+        answers = await self.ask_all([("getblockheader", (name, False)) for name in known])
         return [_header(answer, Hash(bytes.fromhex(name))) for answer, name in zip(answers, known, strict=True)]
 
     async def _ref(self, height: int, block: Hash) -> BlockRef:
         """Complete a reference with the parent, read from the header and checked by its hash."""
         header = self.push.header(block) if self.push is not None else None
-        header = header or _header(await self._ask("getblockheader", block.hex(), False), block)
+        header = header or _header(await self.ask("getblockheader", block.hex(), False), block)
         return BlockRef(height, block, parent_of(header))
 
     async def _rejects(self, tip: BlockRef) -> bool:
@@ -316,10 +316,12 @@ class BitcoinNode:
                 return True
         return False
 
-    async def _ask(self, method: str, *params: object) -> Any:
+    async def ask(self, method: str, *params: object) -> Any:
+        """Ask one question; raises what an error means."""
         return await self._named.acall(method, list(params))
 
-    async def _batch(self, questions: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+    async def ask_all(self, questions: Sequence[tuple[str, Sequence[object]]]) -> list[Any]:
+        """Ask questions in one request; an answer may be an RpcError."""
         try:
             return await self._rpc.batch(questions)
         except RpcError as error:

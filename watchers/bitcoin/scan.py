@@ -1,6 +1,6 @@
 """What a raw block says about the scripts and coins of interest, and what is still to be asked. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -141,8 +141,34 @@ class BitcoinScanner:
         """
         header = _checked_header(raw)
         self._stand(raw.ref, header)
+        return self._verified(raw, header, self._hits)
+
+    def cut(self, raw: RawBlock, wanted: Collection[Hash]) -> Draft:
+        """Verify a block whole, whose header is of our chain already, and take out the transactions of these ids.
+
+        Every movement of theirs, whoever it names; raises as `scan` does, and leaves what is of interest as it is.
+        """
+        reversed_ids = {bytes(txid[::-1]) for txid in wanted}
+
+        def named(block: RawBlock) -> tuple[list[Hit], Laid]:
+            laid = (block.reading or self._reader.read(block.data)).laid
+            seen: dict[Outpoint, Coin] = {}
+            spent: set[Outpoint] = set()
+            hits = []
+            for position in range(len(laid.spans)):
+                if bytes(laid.tree[0][position]) in reversed_ids:
+                    begin, _, end = laid.spans[position]
+                    bytes_of = block.data[begin:end]
+                    cut = self._cut(bytes_of, parse(bytes_of), position, position > 0, seen, spent, everything=True)
+                    hits.append(cut)
+            return hits, laid
+
+        return self._verified(raw, _checked_header(raw), named)
+
+    def _verified(self, raw: RawBlock, header: bytes, find: Callable[[RawBlock], tuple[list[Hit], Laid]]) -> Draft:
+        """Find a block's hits and see that all of it is what its header commits to."""
         try:
-            hits, laid = self._hits(raw)
+            hits, laid = find(raw)
             witnesses = any(_has_witness(laid.spans[hit.position]) for hit in hits if hit.position)
             whole = check_block(self.headers.rules, raw.ref.height, raw.data, laid, witnesses)
         except (IndexError, ValueError) as error:
@@ -199,8 +225,13 @@ class BitcoinScanner:
         spends: bool,
         seen: dict[Outpoint, Coin],
         spent: set[Outpoint],
+        *,
+        everything: bool = False,
     ) -> Hit:
-        """Make a hit of a transaction; adds its outputs to `seen` and what it spends to `spent`."""
+        """Make a hit of a transaction; adds its outputs to `seen` and what it spends to `spent`.
+
+        everything: with all its outputs, also those of a mere credit.
+        """
         scripts = self._reader.scripts
         txid = Hash(hash256(stripped(raw, parsed.span))[::-1])
         inputs = tuple(self._spent(parsed, txid, seen, spent)) if spends else ()
@@ -210,7 +241,7 @@ class BitcoinScanner:
                 raise ValueError(f"{txid.hex()} has an output of {amount} satoshi")
             coin = Coin(Holder(script), amount)
             seen[join(txid, index)] = coin
-            if spends or script in scripts:
+            if spends or everything or script in scripts:
                 outputs.append((index, coin))
         return Hit(position, txid, raw, inputs, tuple(outputs))
 
