@@ -40,7 +40,10 @@ def chosen(config: Config, request: Request) -> ChainConfig:
         if not utxo:
             fit = [chain for chain in fit if _is_account(chain, request.ref)] or fit
     if not fit:
-        raise CannotImport(f"{request.ref!r} is of no chain that the configuration has")
+        raise CannotImport(
+            f"{request.ref!r} is neither a transaction (TXID or TXID:INDEX) nor an account of a chain that the"
+            " configuration has"
+        )
     if len(fit) > 1:
         names = " or ".join(chain.name for chain in fit)
         raise CannotImport(f"{request.ref!r} may be of {names}", "Name the chain with --chain. Nothing was written.")
@@ -137,7 +140,7 @@ class Imports:
 
     async def _go_on(self) -> dict[str, Any]:
         assert self._work is not None, "it was begun"
-        began, lines = time.monotonic(), []
+        began, lines = time.monotonic(), list[str]()
         try:
             while time.monotonic() - began < TURN_S:
                 line = await anext(self._work, None)
