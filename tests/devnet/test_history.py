@@ -1,8 +1,10 @@
 """Importing history: what a real node says of ancestors and accounts is stored, and nothing that counts changes."""
 
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,12 @@ FACTS = ("block", "tx", "movement", "holder", "coverage", "asset", "token_text")
 CASEWORK = ("entry", "held", "ledger", "label", "edge", "traced", "cursor")
 
 
-def case(net: Devnet, birth: int, holders: Sequence[str] = tuple(ROLES), ref: str = "disposal") -> str:
-    """A case that watches holders from a height on, where its seizure lies too."""
+def case(
+    net: Devnet, birth: int, holders: Sequence[str] = tuple(ROLES), ref: str = "disposal", seizure: int | None = None
+) -> str:
+    """A case that watches holders from a height on, where its seizure lies too unless another height is given."""
     lines = ["[case]", f'id = "{ref}"', 'title = "Case"', 'preset = "beijing-2025"', "[case.seizure]"]
-    lines.append(f"{net.name} = {birth}")
+    lines.append(f"{net.name} = {birth if seizure is None else seizure}")
     for holder in holders:
         lines += ["[[watch]]", f'id = "{net.name}-{holder}"', f'chain = "{net.name}"', net.watch_key(holder)]
         lines += [f'role = "{ROLES.get(holder, "agency")}"', f"birth = {birth}"]
@@ -105,6 +109,13 @@ class Peel:
             self.net.mine()
         return Coin(txid, 0, amount, to)
 
+    def spend_loot(self) -> None:
+        """Let the coin that the later watch got be spent."""
+        self.net.look_again()
+        old = next(coin for coin in self.net.coins("loot") if coin.txid in self.txids)
+        self.net._waiting.append(self.net.sign([old], [("stranger", old.amount - 1_000)])[0])
+        self.net.mine()
+
 
 def truth(net: BitcoinNet, txid: str) -> Counter[tuple[Any, ...]]:
     """The movements of a transaction by the node's own words: kind, index, amount, script."""
@@ -166,11 +177,12 @@ def test_ancestors_are_stored_as_the_node_tells_them_and_nothing_that_counts_cha
         assert late.daemon.stop() == 0
 
 
+@pytest.mark.parametrize("opens", [0, 5], ids=["opened", "opens later"])
 def test_a_coin_of_a_watched_holder_from_before_its_watch_changes_nothing_before_or_after_a_restart(
-    bitcoin: BitcoinNet, rng: random.Random, tmp_path: Path
+    bitcoin: BitcoinNet, rng: random.Random, tmp_path: Path, opens: int
 ) -> None:
     peel = Peel(bitcoin)
-    late = Import(bitcoin, tmp_path, [case(bitcoin, peel.young)])
+    late = Import(bitcoin, tmp_path, [case(bitcoin, peel.young, seizure=peel.young + 4 + opens)])
     late.daemon.start()
     late.in_step()
     late.run(peel.txids[-1], "--depth", "0")
@@ -184,15 +196,15 @@ def test_a_coin_of_a_watched_holder_from_before_its_watch_changes_nothing_before
     assert late.daemon.stop() == 0
     late.daemon.start()
     late.in_step()
-    old = next(coin for coin in bitcoin.coins("loot") if coin.txid in peel.txids)
-    bitcoin._waiting.append(bitcoin.sign([old], [("stranger", old.amount - 1_000)])[0])
-    bitcoin._purse = None
-    bitcoin.mine()
+    peel.spend_loot()
     busy(bitcoin, rng, 6)
     bitcoin.reorg(2, rng)
     late.in_step()
     assert late.daemon.stop() == 0
-    assert late.casework() == late.casework(late.never_imported())
+    fresh = late.never_imported()
+    assert late.casework() == late.casework(fresh)
+    followed = "SELECT hex(t.txid) FROM tx t JOIN block b ON b.id = t.block_id AND b.canonical WHERE t.id > 0"
+    assert sorted(late.stored.rows(followed)) == sorted(fresh.rows(followed))
     assert late.stored.faults() == []
 
 
@@ -211,6 +223,8 @@ def test_a_late_case_counts_coins_that_were_imported_before_it(
     late.in_step()
     assert late.daemon.stop() == 0
     late.daemon.start()
+    late.in_step()
+    peel.spend_loot()
     busy(bitcoin, rng, 8)
     late.in_step()
     assert late.daemon.stop() == 0
@@ -229,7 +243,7 @@ def test_limits_say_what_they_cut_off_and_another_run_goes_on(bitcoin: BitcoinNe
     peel = Peel(bitcoin)
     late = Import(bitcoin, tmp_path, [case(bitcoin, peel.young)])
     assert late.daemon.sync() == 0
-    last = [int(value) for value in late.stored.rows("SELECT amount FROM movement WHERE kind = 1 ORDER BY id")[0]][0]
+    last = int(late.stored.rows("SELECT amount FROM movement WHERE kind = 1 ORDER BY id")[0][0])
     said = late.run(peel.txids[-1], "--depth", "1")
     assert said[0] == (
         f"missing: 1 coin of 1 transaction, {(last + 2_000) / 10**8:.8f} BTC: beyond the limit of generations"
@@ -362,6 +376,32 @@ def test_an_account_that_nobody_watches_is_read_from_its_beginning(
     assert moves_of(ethereum, late.stored, "stranger", tip) == wanted
     assert sum(wanted.values()) > 5
     assert late.casework() == late.casework(late.never_imported())
+    assert late.stored.faults() == []
+
+
+def test_what_is_imported_into_a_block_that_owes_its_proofs_does_not_stand_in_their_way(
+    ethereum: EthereumNet, rng: random.Random, tmp_path: Path
+) -> None:
+    young = ethereum.height()
+    late = Import(ethereum, tmp_path, [case(ethereum, young)], verify="hits")
+    busy(ethereum, rng, 15)
+    for _ in range(3):
+        ethereum.pay("stranger", "stranger2", 1)
+        ethereum.pay("seized", "stranger", 1)
+        ethereum.mine()
+    assert late.daemon.sync() == 0
+    with closing(sqlite3.connect(late.daemon.store)) as store:  # as a catch-up leaves it that was cut short
+        store.execute("UPDATE tx SET proof = NULL")
+        store.execute("UPDATE block SET checked = 1 WHERE id IN (SELECT block_id FROM tx)")
+        store.commit()
+    casework = late.casework()
+    late.run(ethereum.accounts["stranger2"])
+    assert late.stored.rows("SELECT count(*) FROM movement WHERE id < 0 AND kind = 3")[0][0] >= 3
+    late.run(ethereum.accounts["stranger"])
+    assert late.daemon.sync() == 0, late.daemon.log
+    assert late.stored.rows("SELECT count(*) FROM tx WHERE proof IS NULL") == [(0,)]
+    assert late.casework() == casework
+    assert not [rule for rule, severity, _ in late.stored.alerts() if rule.startswith("CHAIN")]
     assert late.stored.faults() == []
 
 

@@ -88,7 +88,8 @@ def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[
             connection.execute(
                 text("UPDATE tx SET proof = :proof WHERE id = :id"), {"proof": tx.proof, "id": ids[bytes(tx.txid)]}
             )
-    stronger = [(move_id, shown[key]) for key, (_, move_id, lane) in stored.items() if shown[key] < Lane(lane)]
+    both = ((stored[key], shown[key]) for key in stored.keys() & shown.keys())
+    stronger = [(move_id, now) for (_, move_id, lane), now in both if now < Lane(lane)]
     for move_id, lane in stronger:
         connection.execute(text("UPDATE movement SET lane = :lane WHERE id = :id"), {"lane": int(lane), "id": move_id})
     connection.execute(
