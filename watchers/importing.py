@@ -75,10 +75,14 @@ async def _prepared(
     place = Place(chain, node, scanner, store, follower.handle, hold)
     try:
         if family.archive is not None:
+            if request.first:
+                raise CannotImport(f"--from is for accounts, {chain.name} is traced by transaction")
             if request.named is None:
                 raise CannotImport(f"{request.ref!r} is neither TXID nor TXID:INDEX, by which {chain.name} is traced")
             yield CoinHistory(place, family.archive(node, scanner), request)
             return
+        if request.block:
+            raise CannotImport(f"--block is for transactions, {chain.name} is read by account")
         try:
             holder = families.parse_holder(chain, _with_prefix(request.ref))
         except ValueError as error:
@@ -114,6 +118,7 @@ class Imports:
     def __init__(self, config: Config, store: Store, followers: Sequence[Follower]) -> None:
         self._config, self._store, self._followers = config, store, followers
         self._busy = asyncio.Lock()
+        self._driver: asyncio.Task[Any] | None = None
         self._token = ""
         self._work: AsyncGenerator[str, None] | None = None
         self._result: list[str] = []
@@ -123,12 +128,15 @@ class Imports:
         if self._busy.locked():
             raise OneAtATime("history is being imported for somebody else")
         async with self._busy:
-            if body.get("token"):
-                if body["token"] != self._token or self._work is None:
+            self._driver = asyncio.current_task()
+            try:
+                if not body.get("token"):
+                    await self._begin(Request.read(dict(body)))
+                elif body["token"] != self._token or self._work is None:
                     raise OneAtATime("another import has taken the place of this one")
-            else:
-                await self._begin(Request.read(dict(body)))
-            return await self._go_on()
+                return await self._go_on()
+            finally:
+                self._driver = None
 
     async def _begin(self, request: Request) -> None:
         await self._drop()
@@ -160,5 +168,7 @@ class Imports:
 
     async def close(self) -> None:
         """Give up what is under way; what was stored by then stays."""
+        if self._driver is not None:
+            self._driver.cancel()
         async with self._busy:
             await self._drop()

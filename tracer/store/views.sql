@@ -219,7 +219,7 @@ LEFT JOIN (
 
 -- Which heights were read for which watches: one row per span of blocks that were checked alike.
 --
--- watch_set       all: the watches that are followed live, each from its birth on; late:N: those of back-fill N
+-- watch_set       all: the watches followed live, each from its birth; late:N: of back-fill N; history:ADDRESS: an import
 -- from_height     first height of the span
 -- to_height       last height; one less than the first where nothing was read yet
 -- end_hash        hash of the last block, hex
