@@ -1,9 +1,11 @@
 """`tracerd import-history`: through the running daemon if there is one, else into the store itself."""
 
+import asyncio
 import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tracer.errors import OperatorError, StoreLocked, StoreUnusable
@@ -15,13 +17,15 @@ from watchers.daemon import make_follower, store_path
 from watchers.history import Request
 from watchers.importing import OneAtATime, chosen, lines_of
 
+WAITS, WAIT_S = 5, 1.0
+
 
 async def import_history(config: Config, body: dict[str, Any]) -> int:
     """Import history for an operator; progress goes to stderr, what came of it to stdout. Returns the exit code."""
     request, file = Request.read(body), store_path(config)
     chosen(config, request)
     path = socket_path(file, os.environ)
-    answer = await ask(path, "history", body)
+    answer = await _begun(path, body)
     if answer is None:
         result = await _without_daemon(config, request)
     else:
@@ -35,6 +39,17 @@ async def import_history(config: Config, body: dict[str, Any]) -> int:
         result = [str(line) for line in answer["result"]]
     sys.stdout.write("\n".join(result) + "\n")
     return 0
+
+
+async def _begun(path: Path, body: dict[str, Any]) -> dict[str, Any] | None:
+    """Ask the daemon to begin; wait a while for an import to end whose operator is gone. None if no daemon runs."""
+    for _ in range(WAITS):
+        try:
+            return await ask(path, "history", body)
+        except OneAtATime as error:
+            _tell([f"waiting: {error}"])
+            await asyncio.sleep(WAIT_S)
+    return await ask(path, "history", body)
 
 
 async def _without_daemon(config: Config, request: Request) -> list[str]:

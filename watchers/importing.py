@@ -20,6 +20,9 @@ from watchers.history import CannotImport, Hold, Import, Place, Request
 TURN_S = 1.0
 """How long the daemon works on an import before it answers with how far it has come."""
 
+GIVEN_UP_S = 3.0
+"""Nobody drives an import on who has not asked for so long since the last turn."""
+
 
 class OneAtATime(Retryable):
     """The daemon works on an import already, or has given one up."""
@@ -112,14 +115,14 @@ def _follower_of(config: Config, request: Request, followers: Sequence[Follower]
 class Imports:
     """The import that the daemon works on: whoever asked for it drives it, one question per turn.
 
-    Where nobody asks on, it stands still, and the next one that is asked for takes its place.
+    Where nobody asks on, it stands still, and after a while the next one that is asked for takes its place.
     """
 
     def __init__(self, config: Config, store: Store, followers: Sequence[Follower]) -> None:
         self._config, self._store, self._followers = config, store, followers
         self._busy = asyncio.Lock()
         self._driver: asyncio.Task[Any] | None = None
-        self._token = ""
+        self._token, self._turned_at = "", 0.0
         self._work: AsyncGenerator[str, None] | None = None
         self._result: list[str] = []
 
@@ -128,17 +131,19 @@ class Imports:
         if self._busy.locked():
             raise OneAtATime("history is being imported for somebody else")
         async with self._busy:
+            if not body.get("token"):
+                await self._begin(Request.read(dict(body)))
+            elif body["token"] != self._token or self._work is None:
+                raise OneAtATime("another import has taken the place of this one")
             self._driver = asyncio.current_task()
             try:
-                if not body.get("token"):
-                    await self._begin(Request.read(dict(body)))
-                elif body["token"] != self._token or self._work is None:
-                    raise OneAtATime("another import has taken the place of this one")
                 return await self._go_on()
             finally:
-                self._driver = None
+                self._driver, self._turned_at = None, time.monotonic()
 
     async def _begin(self, request: Request) -> None:
+        if self._work is not None and time.monotonic() - self._turned_at < GIVEN_UP_S:
+            raise OneAtATime("history is being imported for somebody else")
         await self._drop()
         follower = _follower_of(self._config, request, self._followers)
         self._result = []

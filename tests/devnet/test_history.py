@@ -2,6 +2,8 @@
 
 import random
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -64,6 +66,16 @@ class Import:
     def casework(self, stored: Stored | None = None) -> dict[str, Any]:
         derived = (stored or self.stored).derived()
         return {name: derived[name] for name in CASEWORK} | {"verdict": derived.get("verdict")}
+
+    def report(self) -> list[str]:
+        """What an analyst reads of the case: its ledger, legs, proofs and frontier."""
+        tracer = [str(Path(sys.executable).with_name("tracer")), "--store", str(self.daemon.store)]
+        said = []
+        for command in (["report", "--case", "disposal"], ["frontier"]):
+            answer = subprocess.run([*tracer, *command], capture_output=True, text=True, timeout=60, check=False)
+            assert answer.returncode in (0, 3, 4), answer.stderr
+            said += answer.stdout.splitlines()
+        return said
 
     def never_imported(self) -> Stored:
         """A store that follows the same chain for the same cases, and imported nothing."""
@@ -147,13 +159,16 @@ def test_ancestors_are_stored_as_the_node_tells_them_and_nothing_that_counts_cha
     bitcoin: BitcoinNet, tmp_path: Path, running: bool
 ) -> None:
     peel = Peel(bitcoin)
+    peel.pay(peel.coin, "authority", [])  # so that the case rests on what made the seized coin
+    peel.txids.pop()
     late = Import(bitcoin, tmp_path, [case(bitcoin, peel.young)])
     if running:
         late.daemon.start()
         late.in_step()
     else:
         assert late.daemon.sync() == 0
-    before, casework = late.stored.evidence(), late.casework()
+    before, casework, report = late.stored.evidence(), late.casework(), late.report()
+    assert any("PROOF-1" in line for line in report)
     said = late.run(f"{peel.txids[-1]}:0", "--depth", "0")
     assert said[-1].startswith("bitcoin: fetched 6 transactions from 5 blocks"), said
     assert said[-1].endswith("headers") and "coinbases reached: 1" in said[-1]
@@ -163,6 +178,7 @@ def test_ancestors_are_stored_as_the_node_tells_them_and_nothing_that_counts_cha
     assert stored_tx(late.stored, peel.coin.txid) == truth(bitcoin, peel.coin.txid)
     stands(before, late.stored.evidence())
     assert late.casework() == casework
+    assert late.report() == report
     assert late.stored.faults() == []
     proven = late.stored.rows("SELECT count(*), sum(proof IS NULL) FROM tx WHERE id < 0")
     assert proven == [(5, 0)], "the seized coin's own transaction was there"
@@ -424,3 +440,70 @@ def test_a_watched_account_is_read_up_to_where_its_watch_begins(
     assert watching.sync() == 0, watching.log
     tip = ethereum.height()
     assert moves_of(ethereum, late.stored, "loot", tip) == moves_of(ethereum, Stored(watching.store), "loot", tip)
+
+
+def test_a_reorg_takes_back_what_was_read_and_another_run_reads_it_again(
+    ethereum: EthereumNet, rng: random.Random, tmp_path: Path
+) -> None:
+    busy(ethereum, rng, 4)
+    late = Import(ethereum, tmp_path, [case(ethereum, ethereum.height())])
+    busy(ethereum, rng, 8)
+    late.daemon.start()
+    late.in_step()
+    tip = ethereum.height()
+    late.run(ethereum.accounts["stranger2"])
+    ethereum.reorg(3, rng)
+    late.in_step()
+    spans = "SELECT from_height, to_height FROM coverage WHERE watch_set LIKE 'history:%' ORDER BY 1"
+    assert late.stored.rows(spans) == [(1, tip - 3)]
+    assert f"read {ethereum.height() - tip + 3} blocks" in late.run(ethereum.accounts["stranger2"])[-1]
+    assert late.stored.rows(spans) == [(1, ethereum.height())]
+    assert late.daemon.stop() == 0
+    watching = Tracerd(tmp_path / "watching", [ethereum.table()], [case(ethereum, 1, ["stranger2"])])
+    assert watching.sync() == 0, watching.log
+    tip = ethereum.height()
+    wanted = moves_of(ethereum, Stored(watching.store), "stranger2", tip)
+    assert wanted and moves_of(ethereum, late.stored, "stranger2", tip) == wanted
+    assert late.stored.faults() == []
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "alone"])
+def test_an_import_that_is_killed_goes_on_where_it_stood(
+    ethereum: EthereumNet, rng: random.Random, tmp_path: Path, running: bool
+) -> None:
+    for _ in range(14 if running else 6):
+        busy(ethereum, rng, 4)
+        ethereum.mine(250)
+    young = ethereum.height()
+    late = Import(ethereum, tmp_path, [case(ethereum, young)])
+    assert late.daemon.sync() == 0
+    before, casework = late.stored.evidence(), late.casework()
+    helper = Tracerd(tmp_path / "helper", [])
+    helper.config, helper.store = late.daemon.config, late.daemon.store
+    if running:
+        late.daemon.start()
+        late.daemon.until(lambda: late.stored.status("ethereum").state == "in step", "in step")  # type: ignore[union-attr]
+        late.daemon.until(late.daemon.store.with_name("store.db.sock").exists, "listening")
+    helper.start("import-history", ethereum.accounts["stranger"])
+    helper.until(lambda: "to block" in helper.log, "some blocks read")
+    helper.kill()
+    read = "SELECT coalesce(max(to_height), 0) FROM coverage WHERE watch_set LIKE 'history:%'"
+    assert 0 < late.stored.rows(read)[0][0] < young
+    said = late.run(ethereum.accounts["stranger"])[-1]
+    count = int(said.split("read ")[1].split()[0].replace(",", ""))
+    assert 0 < count < young
+    assert late.stored.rows(read) == [(young,)]
+    if running:
+        assert late.daemon.stop() == 0
+    stands(before, late.stored.evidence())
+    assert late.casework() == casework
+    assert late.stored.canonical("ethereum") == list(enumerate(ethereum.hashes(0, young)))
+    facts = late.stored.facts("ethereum", orphaned=True)
+    assert [fact for fact, times in facts.items() if times > 1] == []
+    assert late.stored.faults() == []
+    if running:
+        return  # anvil does not keep the state of so many blocks
+    watching = Tracerd(tmp_path / "watching", [ethereum.table()], [case(ethereum, 1, ["stranger"])])
+    assert watching.sync() == 0, watching.log
+    wanted = moves_of(ethereum, Stored(watching.store), "stranger", young)
+    assert moves_of(ethereum, late.stored, "stranger", young) == wanted

@@ -111,10 +111,16 @@ async def test_an_import_is_driven_by_its_token_to_the_end(slow: Slow) -> None:
     assert slow.closed == ["a"]
 
 
-async def test_the_next_import_takes_the_place_of_one_that_nobody_drives(slow: Slow) -> None:
+async def test_the_next_import_takes_the_place_of_one_that_nobody_drives(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work = imports()
     first = await work.turn(BODY)
     assert first["lines"] == ["a began"]
+    with pytest.raises(OneAtATime, match="for somebody else"):
+        await work.turn({**BODY, "ref": "b"})
+    assert slow.closed == [], "whoever asked for it may go on"
+    monkeypatch.setattr(importing, "GIVEN_UP_S", 0.0)
     second = await work.turn({**BODY, "ref": "b"})
     assert slow.closed == ["a"]
     with pytest.raises(OneAtATime, match="has taken the place"):

@@ -303,8 +303,8 @@ class TraceCoinRow(SQLModel, table=True):
 class CoverageRow(SQLModel, table=True):
     """A span of heights that was read for a set of watches, its last block, and how far all of it was checked.
 
-    watch_set: `all` for what is followed live, `late:ID` for what a back-fill read, `history:ADDRESS` for an account whose
-    history was imported. checked: reported, header, whole.
+    watch_set: `all` for what is followed live, `late:ID` for what a back-fill read, `history:ADDRESS` for an account
+    whose history was imported. checked: reported, header, whole.
     """
 
     __tablename__ = "coverage"
