@@ -69,9 +69,11 @@ class CoinHistory:
                 plan.missing |= dict.fromkeys(txids, ELSEWHERE)
             else:
                 plan.wanted[BlockRef(height, block, parent_of(header))] = txids
+        lowest = min((ref.height for ref in plan.wanted), default=bottom.height)
         rows = [
-            (low + place, hash_of(header), parent_of(header), int.from_bytes(header[68:72], "little"), header)
-            for place, header in enumerate(found)
+            (height, hash_of(header), parent_of(header), int.from_bytes(header[68:72], "little"), header)
+            for height, header in enumerate(found, low)
+            if height >= lowest
         ]
         rows.reverse()
         for start in range(0, len(rows), HEADERS_AT_ONCE):

@@ -342,6 +342,26 @@ def test_an_imported_block_that_leaves_the_chain_is_orphaned_like_any_other(
     assert late.stored.faults() == []
 
 
+def test_a_transaction_of_a_dead_branch_is_not_imported_though_the_node_still_knows_it(
+    bitcoin: BitcoinNet, tmp_path: Path
+) -> None:
+    coin = bitcoin.coins("rich")[0]
+    dead = bitcoin.broadcast([coin], [("stranger", coin.amount - 1_000)])
+    bitcoin.node.mine()
+    bitcoin.shrink(1)
+    bitcoin._waiting.append(bitcoin.sign([coin], [("stranger2", coin.amount - 2_000)])[0])
+    bitcoin.mine(8)
+    assert bitcoin.node.rpc("getrawtransaction", dead, 1)["confirmations"] == 0
+    late = Import(bitcoin, tmp_path, [case(bitcoin, bitcoin.height())])
+    assert late.daemon.sync() == 0
+    before = late.stored.evidence()
+    said = late.run(dead, "--depth", "1")
+    assert said[0].endswith("its block is not on the chain that is followed here"), said
+    assert "fetched 1 transaction from 1 block" in said[-1], "the coin that it would spend is there"
+    assert late.stored.rows("SELECT count(*) FROM tx WHERE txid = ?", bytes.fromhex(dead)) == [(0,)]
+    stands(before, late.stored.evidence())
+
+
 def moves_of(net: EthereumNet, stored: Stored, holder: str, last: int) -> Counter[tuple[Any, ...]]:
     """What is stored of an account up to a height, by natural keys."""
     key = net.key(holder)
