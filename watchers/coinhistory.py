@@ -15,6 +15,7 @@ from watchers.headers import headers_below
 from watchers.history import Place, Request, counted
 
 HEADERS_AT_ONCE = 2_000
+LOOKED_AT = 500
 BATCH_TXS = 100
 BATCH_S = 1.0
 """What is written in one commit, so that the follower never waits for long."""
@@ -29,6 +30,7 @@ class CoinHistory:
         self._place, self._archive, self._request = place, archive, request
         self._search: Search
         self._blocks = self._txs = self._movements = self._headers = 0
+        self._unmade: list[Unmade] = []
 
     async def steps(self) -> AsyncGenerator[str, None]:
         """See `Import`; raises Inconsistent for a block that does not stand up."""
@@ -47,6 +49,8 @@ class CoinHistory:
             async for line in self._reach_down():
                 yield line
             async for line in self._take():
+                yield line
+            async for line in self._look_back():
                 yield line
         except BlockRefused as error:
             raise Inconsistent(str(error)) from error
@@ -70,18 +74,17 @@ class CoinHistory:
             else:
                 plan.wanted[BlockRef(height, block, parent_of(header))] = txids
         lowest = min((ref.height for ref in plan.wanted), default=bottom.height)
-        rows = [
-            (height, hash_of(header), parent_of(header), int.from_bytes(header[68:72], "little"), header)
-            for height, header in enumerate(found, low)
-            if height >= lowest
-        ]
-        rows.reverse()
-        for start in range(0, len(rows), HEADERS_AT_ONCE):
-            part = rows[start : start + HEADERS_AT_ONCE]
+        found = found[lowest - low :]
+        for end in range(len(found), 0, -HEADERS_AT_ONCE):
+            begin = max(0, end - HEADERS_AT_ONCE)
+            rows = [
+                (height, hash_of(header), parent_of(header), int.from_bytes(header[68:72], "little"), header)
+                for height, header in enumerate(found[begin:end], lowest + begin)
+            ]
             async with place.hold():
-                put_headers(place.store, place.handle, part)
-            self._headers += len(part)
-            yield f"stored {self._headers} of {len(rows)} headers below block {bottom.height}"
+                put_headers(place.store, place.handle, rows[::-1])
+            self._headers += len(rows)
+            yield f"stored {self._headers} of {len(found)} headers below block {bottom.height}"
 
     async def _take(self) -> AsyncGenerator[str, None]:
         """Take the wanted transactions from their blocks, lowest first: so a coin comes before its spending."""
@@ -118,6 +121,14 @@ class CoinHistory:
             self._txs += len(facts.transactions)
             self._movements += put.movements
 
+    async def _look_back(self) -> AsyncGenerator[str, None]:
+        """See which coins are missing now, some transactions at a time, so that nobody waits for long."""
+        place, reached = self._place, self._search.plan.reached
+        for start in range(0, len(reached), LOOKED_AT):
+            with place.store.connection.begin():
+                self._unmade += unmade(place.store.connection, place.handle, reached[start : start + LOOKED_AT])
+            yield f"looked through {min(start + LOOKED_AT, len(reached))} of {len(reached)} transactions"
+
     def result(self) -> list[str]:
         """See `Import`."""
         plan = self._search.plan
@@ -133,11 +144,9 @@ class CoinHistory:
     def _missing(self) -> Iterator[str]:
         """Say what is missing, with its amount, by reason."""
         plan, place = self._search.plan, self._place
-        with place.store.connection.begin():
-            coins = list(unmade(place.store.connection, place.handle, plan.reached))
         counts, amounts = Counter[str](), Counter[str]()
         txids: dict[str, set[Hash]] = {}
-        for coin in coins:
+        for coin in self._unmade:
             why = self._why(coin)
             counts[why] += 1
             amounts[why] += coin.amount

@@ -156,6 +156,7 @@ class Imports:
         began, lines = time.monotonic(), list[str]()
         try:
             while time.monotonic() - began < TURN_S:
+                await asyncio.sleep(0)  # what the store alone can tell comes without a wait
                 line = await anext(self._work, None)
                 if line is None:
                     self._work = None
