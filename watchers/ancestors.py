@@ -4,11 +4,12 @@ Nothing is believed here but bytes that hash to a transaction's id; that it stan
 the block is read.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from tracer.store import load
-from tracer.store.history import canonical_block, stored_tx
+from tracer.store.history import StoredTx, canonical_block, stored_tx
 from tracer.store.past import lowest
 from tracer.types import BlockRef, Hash
 from watchers.archive import Archive, Located
@@ -19,6 +20,7 @@ TOO_MANY = "beyond the limit of transactions"
 UNKNOWN = "the node does not have it"
 WAITING = "it is in no block yet"
 ELSEWHERE = "its block is not on the chain that is followed here"
+LOOKED_AT = 200
 UNINDEXED = "it is not in the named block, and the node's index was not asked"
 
 
@@ -69,7 +71,7 @@ class Search:
                         seen.add(parent)
                         above.append(parent)
             if plan.generations == self._depth > 0:
-                plan.missing |= self._not_stored(above)
+                plan.missing |= {txid: TOO_DEEP for txid, stored in self._stored(above) if stored is None}
                 return
             plan.generations += bool(above)
             level = above
@@ -84,20 +86,18 @@ class Search:
         if index is not None and index >= outputs:
             raise CannotImport(f"transaction {root.hex()} has no output {index}, it has {outputs}")
 
-    def _not_stored(self, txids: Sequence[Hash]) -> dict[Hash, str]:
-        """Those of some transactions that are not stored, for the limit of generations."""
-        with self._place.store.connection.begin():
-            connection, chain = self._place.store.connection, self._place.handle
-            return {
-                txid: TOO_DEEP for txid in txids if stored_tx(connection, chain, txid, self._archive.outputs) is None
-            }
+    def _stored(self, txids: Sequence[Hash]) -> list[tuple[Hash, StoredTx | None]]:
+        """What is stored of some transactions."""
+        connection, chain = self._place.store.connection, self._place.handle
+        with connection.begin():
+            return [(txid, stored_tx(connection, chain, txid, self._archive.outputs)) for txid in txids]
 
     async def _level(self, txids: Sequence[Hash]) -> list[tuple[Hash, bytes]]:
         """Find the transactions of one generation; returns those that there are, with their bytes."""
         plan, bytes_of, asked = self.plan, dict[Hash, bytes](), list[Hash]()
-        with self._place.store.connection.begin():
-            for txid in txids:
-                stored = stored_tx(self._place.store.connection, self._place.handle, txid, self._archive.outputs)
+        for start in range(0, len(txids), LOOKED_AT):
+            await asyncio.sleep(0)  # others may have their turn
+            for txid, stored in self._stored(txids[start : start + LOOKED_AT]):
                 if stored is None:
                     asked.append(txid)
                     continue
