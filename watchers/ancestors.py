@@ -20,8 +20,10 @@ TOO_MANY = "beyond the limit of transactions"
 UNKNOWN = "the node does not have it"
 WAITING = "it is in no block yet"
 ELSEWHERE = "its block is not on the chain that is followed here"
-LOOKED_AT = 200
 UNINDEXED = "it is not in the named block, and the node's index was not asked"
+
+LOOKED_AT = 20
+"""Transactions looked up in the store before others have their turn."""
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Imports the ancestors of a transaction: they are found first, then taken, oldest first, from verified blocks."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
@@ -15,7 +16,7 @@ from watchers.headers import headers_below
 from watchers.history import Place, Request, counted
 
 HEADERS_AT_ONCE = 2_000
-LOOKED_AT = 500
+LOOKED_AT, TOLD_EVERY = 20, 1_000
 BATCH_TXS = 100
 BATCH_S = 1.0
 """What is written in one commit, so that the follower never waits for long."""
@@ -125,9 +126,11 @@ class CoinHistory:
         """See which coins are missing now, some transactions at a time, so that nobody waits for long."""
         place, reached = self._place, self._search.plan.reached
         for start in range(0, len(reached), LOOKED_AT):
+            await asyncio.sleep(0)
             with place.store.connection.begin():
                 self._unmade += unmade(place.store.connection, place.handle, reached[start : start + LOOKED_AT])
-            yield f"looked through {min(start + LOOKED_AT, len(reached))} of {len(reached)} transactions"
+            if start % TOLD_EVERY == 0:
+                yield f"looking through {len(reached)} transactions for what is missing, from number {start + 1} on"
 
     def result(self) -> list[str]:
         """See `Import`."""
