@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv nodes demo test lint bench bench-heuristics contracts clean
+.PHONY: help venv nodes demo test lint bench bench-heuristics bench-trace contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ test: nodes ## check style and types, then run the whole suite with the real nod
 
 bench: nodes ## measure catch-up and live blocks on dense chains (ten minutes)
 	@$(BIN)/python -m benchmarks.run
+
+bench-trace: venv ## measure tracing over a million transactions against other tools (ten minutes)
+	@$(BIN)/python -m benchmarks.trace.run
 
 bench-heuristics: venv ## count how often the heuristics err on the shipped set (seconds)
 	@$(BIN)/python -m benchmarks.heuristics.score

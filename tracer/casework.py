@@ -33,14 +33,14 @@ from tracer.opening import Interest, Tracked, missing_coins, opening_balances, o
 from tracer.prepared import Ids, Judged, KeptTx, Prepared, as_stored
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
 from tracer.sharing import share_out
-from tracer.taint.following import Trace, advance, seed_coin
+from tracer.taint.coins import RoleOf
+from tracer.tracing import Ahead, LiveRuns, of_interest, points_of
 from tracer.types import (
     HELD_ROLES,
     Asset,
     AssetId,
     AssetKind,
     BlockFacts,
-    Hash,
     Holder,
     Kind,
     Movement,
@@ -68,7 +68,7 @@ class Casework:
     interest_of: Callable[[Holder], tuple[Interest, ...]]
     show: Callable[[Holder], str]
     books: dict[int, Book]
-    traces: dict[int, Trace]
+    runs: LiveRuns
     coins: dict[Outpoint, Tracked]
     policy: Policy
     clock: int = 0
@@ -107,13 +107,15 @@ class Casework:
         marks: Marks,
         balances: Mapping[tuple[int, Holder, AssetId], int],
         answers: Mapping[Key, Balance] = MappingProxyType({}),
+        before: Mapping[Key, int] = MappingProxyType({}),
     ) -> Prepared:
         """Advance over one block.
 
         balances: for the cases that open here on account chains, what their holders held after this block.
-        answers: balances after it that were asked, to be held against what was observed.
+        answers: balances after it that were asked, to be held against what was observed. before: balances after its
+        parent that `look_ahead` asked for.
         """
-        done, touched, served = self._advance(facts, marks, balances, answers)
+        done, touched, served = self._advance(facts, marks, balances, answers, before)
         judged = self._judge(facts.time, marks, touched, served)
         done.verdicts, done.notices = judged.verdicts, done.notices + judged.notices
         done.changes = self.lives.connected(done.block_id, facts.ref.height, done.transfers, marks)
@@ -124,9 +126,18 @@ class Casework:
         facts: BlockFacts,
         balances: Mapping[tuple[int, Holder, AssetId], int],
         answers: Mapping[Key, Balance] = MappingProxyType({}),
+        before: Mapping[Key, int] = MappingProxyType({}),
     ) -> Prepared:
         """Advance over a block of the past: what is judged is judged at the end, by `judge_all`."""
-        return self._advance(facts, NO_MARKS, balances, answers)[0]
+        return self._advance(facts, NO_MARKS, balances, answers, before)[0]
+
+    def look_ahead(self, facts: BlockFacts, before: Mapping[Key, int]) -> Ahead:
+        """Say what traces would reach in a block for the first time, without advancing; before: as in `connect`."""
+        return self.runs.look_ahead(facts, self.followed, before, self._roles_in)
+
+    def _roles_in(self, case_id: int) -> RoleOf:
+        """Who is who in a case."""
+        return lambda holder: next((i.role for i in self.interest_of(holder) if i.case_id == case_id), None)
 
     def judge_all(self, time: int, marks: Marks) -> Judged:
         """Judge every leg and every ledger as they stand at the tip, whose clock is `time`."""
@@ -140,9 +151,11 @@ class Casework:
         marks: Marks,
         balances: Mapping[tuple[int, Holder, AssetId], int],
         answers: Mapping[Key, Balance],
+        before: Mapping[Key, int],
     ) -> tuple[Prepared, dict[tuple[int, AssetId], None], dict[tuple[int, int], None]]:
         """Book what a block holds; returns also the ledgers (case, asset) touched, and the legs (case, leg) served."""
         facts = evident(facts, self.followed)
+        facts = self._of_interest(facts, before, asked=bool(answers))
         begun, here = {holder for _, holder, _ in balances}, self.values.observe(facts)
         checks = self.values.check(facts.ref.height, answers, here, self.open_roles, begun)
         facts = held_to_balances(facts, checks, self.followed)
@@ -157,6 +170,7 @@ class Casework:
             self._transaction(tx, moment, done, touched, served)
         for move in facts.loose:
             self._loose(move, done, touched)
+        self.runs.pay(self.followed, before, self._roles_in, done)
         for case_id in self.opening_at(facts.ref.height):
             self._open(self.books[case_id], balances, done, touched)
         for case_id, asset_id in touched:
@@ -164,6 +178,32 @@ class Casework:
         for case_id, holder, asset_id in done.held:
             done.held[case_id, holder, asset_id] = self.books[case_id].held.get((holder, asset_id), 0)
         return done, touched, served
+
+    def _of_interest(self, facts: BlockFacts, before: Mapping[Key, int], asked: bool) -> BlockFacts:
+        """Leave out what names nobody who is watched or followed: a scanner may look for more than that.
+
+        Accounts that a trace reaches in the block count for all of it, so that what is stored depends on nothing else.
+        asked: whether balances were, whose proofs need the header.
+        """
+        if self.utxo or not (facts.transactions or facts.loose):
+            return facts
+        counted = self.followed
+        reached = self.runs.look_ahead(facts, counted, before, self._roles_in).holders
+
+        def counts(holder: Holder) -> bool:
+            return holder in reached or self.runs.follows(holder, counted) or bool(self.interest_of(holder))
+
+        kept = [replace(tx, movements=tuple(of_interest(tx.movements, counts))) for tx in facts.transactions]
+        loose = tuple(of_interest(facts.loose, counts))
+        kept = [tx for tx in kept if tx.movements]
+        met = {move.asset for tx in kept for move in tx.movements}
+        return replace(
+            facts,
+            header=facts.header if kept or loose or asked else None,
+            transactions=tuple(kept),
+            loose=loose,
+            new_assets=tuple(asset for asset in facts.new_assets if asset.id in met),
+        )
 
     def check_again(self, height: int, marks: Marks, answers: Mapping[Key, Balance]) -> Judged:
         """Hold balances after the tip against what was observed, without a new block."""
@@ -302,39 +342,11 @@ class Casework:
     ) -> None:
         """Retire spent coins, track new ones of watched holders, and advance the traces."""
         outs = [n for n in kept.moves if n.movement.kind is Kind.OUT]
-        points = {n.id: outpoint(Hash(kept.txid), n.movement.index) for n in outs}
-        for case_id, trace in self.traces.items():
-            if not any(n.movement.spends in trace.coins for n, _ in spent):
-                continue
-            fee = next(n.id for n in kept.moves if n.movement.kind is Kind.FEE)
-            case_roles = roles.get(case_id, {})
-            result = advance(
-                trace,
-                [(n.id, n.movement.spends, n.movement.amount) for n, _ in spent if n.movement.spends is not None],
-                [
-                    (n.id, points[n.id], n.movement.target, n.movement.amount)
-                    for n in outs
-                    if n.movement.target is not None
-                ],
-                fee,
-                case_roles.get,
-            )
-            done.edges += [(case_id, edge) for edge in result.edges]
-            done.traced += [(case_id, row) for row in result.rows]
-            done.notices += [
-                Notice(
-                    "TRACE-1",
-                    "WARN",
-                    f"following stopped ({why}) with {mass} traced units left",
-                    case_id,
-                    tx_id=kept.id,
-                )
-                for _, why, mass in result.cut
-            ]
-            going_on = {point for point, _ in result.followed}
-            for numbered in outs:
-                if points[numbered.id] in going_on:
-                    self._track(points[numbered.id], kept.position, numbered, done)
+        points = points_of(kept)
+        going_on = self.runs.spend(kept, roles, points, done)
+        for numbered in outs:
+            if points[numbered.id] in going_on:
+                self._track(points[numbered.id], kept.position, numbered, done)
         for numbered in outs:
             target = numbered.movement.target
             if target is not None and any(target in case_roles for case_roles in roles.values()):
@@ -380,13 +392,12 @@ class Casework:
         others = [other for other in self.books.values() if other is not book] + self.rivals.books(book.seizure)
         if self.utxo:
             entries, seized = opening_coins(book, others, self.coins, self.interest_of, self.native.id)
-            for point in seized:
-                coin = self.coins[point]
-                label = seed_coin(self.traces[book.case_id], point, coin.amount)
-                done.labels.append((book.case_id, label, coin.movement_id))
+            self.runs.seed_coins(book.case_id, [(point, self.coins[point]) for point in seized], done)
             done.notices += missing_coins(book)
         else:
             entries = opening_balances(book, others, balances, self.interest_of)
+            seized_there = [(e.holder, e.asset, e.amount) for e in entries if e.place is Place.SEIZED and e.holder]
+            self.runs.seed_accounts(book.case_id, sorted(seized_there), done)  # in whatever order they were asked for
         open_with(book, entries)
         touched[book.case_id, self.native.id] = None
         for entry in entries:

@@ -30,6 +30,7 @@ CUT = 141
 
 LINKING = ("cospend", "change", "peel", "coinjoin", "deposit")
 METHODS = ("fifo", "haircut", "first-hop")
+ALL_METHODS = ("fifo", "haircut", "poison", "lifo", "tiho", "seniority", "clean-first")
 
 
 @click.group(
@@ -178,28 +179,100 @@ def legs(store: str, case_ref: str | None, json_: bool) -> int:
 @click.argument("ref")
 @click.option(
     "--method",
-    type=click.Choice(METHODS[:2]),
+    type=click.Choice(ALL_METHODS),
     default=METHODS[0],
     show_default=True,
     help="How mixed money is told apart.",
 )
+@click.option(
+    "--hops", type=click.IntRange(0), metavar="N", help="At most so many transactions from REF. [default: all]"
+)
+@click.option("--min-amount", type=click.IntRange(0), default=0, metavar="UNITS", help="Follow no less than this.")
+@click.option("--seconds", type=click.IntRange(1), metavar="S", help="Follow for so long at most.")
 @as_json
 @click.pass_obj
-def trace(store: str, ref: str, method: str, json_: bool) -> int:
-    """Follow seized value forward from REF, hop by hop, to where it is now.
+def trace(
+    store: str, ref: str, method: str, hops: int | None, min_amount: int, seconds: int | None, json_: bool
+) -> int:
+    """Follow value forward from REF, hop by hop, to where it is now.
 
-    REF is an output (txid:n), a transaction id, an address, a script or account in hex, a watch, or a case.
-    Ids may be shortened as tables print them.
+    REF is an output (txid:n), a transaction, a payment (txid:log index), an address, a script or account in hex, a
+    watch, or a case. Ids may be shortened as tables print them. What carries a case's labels is followed by the case's
+    run; anything else is traced alone, over all that is stored. What a limit cuts is listed with its amount.
 
     \b
     Examples:
       tracer trace 3f9c21..0a77e1:0
-      tracer trace exchange-btc
+      tracer trace exchange-btc --hops 3
       tracer trace HD-2025-01 --method haircut
     """
     from tracer.report import tracing
+    from tracer.taint.forward import Bounds
+    from tracer.taint.rules import Method
 
-    return _answer(store, json_, lambda reader: tracing.trace(reader, ref, method))
+    asked = tracing.Asked(Method(method), Bounds(hops, min_amount), seconds)
+    return _answer(store, json_, lambda reader: tracing.trace(reader, ref, asked))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("ref")
+@click.option("--hops", type=click.IntRange(0), metavar="N", help="At most so many transactions back. [default: all]")
+@as_json
+@click.pass_obj
+def origins(store: str, ref: str, hops: int | None, json_: bool) -> int:
+    """Go back from a deposit: for every unit of it, which seized coin or other source it came from.
+
+    REF is an output (txid:n), a payment (a transaction, or txid:log index), or an address or watch: all its deposits.
+    FIFO goes back unit by unit, and the ranges add up to the deposit; haircut shares are those of the case's run.
+
+    \b
+    Example:
+      tracer origins 3f9c21..0a77e1:0
+    """
+    from tracer.report import origins as behind
+
+    return _answer(store, json_, lambda reader: behind.trace_back(reader, ref, hops))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("source", metavar="A")
+@click.argument("target", metavar="B")
+@click.option(
+    "--most", type=click.IntRange(0), default=5, show_default=True, metavar="N", help="So many paths at most."
+)
+@as_json
+@click.pass_obj
+def paths(store: str, source: str, target: str, most: int, json_: bool) -> int:
+    """Say how much of the value at A reached B, by FIFO and by haircut, and the shortest ways that it went.
+
+    A and B are outputs, transactions, payments, addresses, accounts or watches, as `tracer trace` takes them. A is
+    traced alone, as one label, over all that is stored.
+
+    \b
+    Example:
+      tracer paths 3f9c21..0a77e1:0 exchange-btc
+    """
+    from tracer.report import paths as ways
+
+    return _answer(store, json_, lambda reader: ways.between(reader, source, target, most))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("ref")
+@as_json
+@click.pass_obj
+def divergence(store: str, ref: str, json_: bool) -> int:
+    """Say where the tracing methods differ, and by how much: every place side by side, nothing averaged.
+
+    REF is a case, or anything that `tracer trace` takes, which is then traced alone.
+
+    \b
+    Example:
+      tracer divergence HD-2025-01
+    """
+    from tracer.report import divergence as methods
+
+    return _answer(store, json_, lambda reader: methods.diverge(reader, ref))
 
 
 @group.command(epilog=EPILOG)
@@ -218,6 +291,38 @@ def frontier(store: str, case_ref: str | None, method: str | None, everything: b
     from tracer.report.frontier import frontier as reached
 
     return _answer(store, json_, lambda reader: reached(reader, case_ref, method, everything))
+
+
+@group.command(epilog=EPILOG)
+@of_case
+@as_json
+@click.pass_obj
+def runs(store: str, case_ref: str | None, json_: bool) -> int:
+    """List the trace runs: what was chosen before each was computed, and the digest of what it came to.
+
+    \b
+    Example:
+      tracer runs --case HD-2025-01
+    """
+    from tracer.report import audits
+
+    return _answer(store, json_, lambda reader: audits.runs(reader, case_ref))
+
+
+@group.command(epilog=EPILOG)
+@click.argument("run", type=click.IntRange(1, (1 << 63) - 1))
+@as_json
+@click.pass_obj
+def audit(store: str, run: int, json_: bool) -> int:
+    """Compute RUN again with the plain reference, compare the digests, and print every label's conservation.
+
+    \b
+    Example:
+      tracer audit 3
+    """
+    from tracer.report import audits
+
+    return _answer(store, json_, lambda reader: audits.audit(reader, run))
 
 
 @group.command(epilog=EPILOG)

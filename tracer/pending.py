@@ -13,6 +13,7 @@ from tracer.chain import NO_MARKS
 from tracer.life import Change, Life, Lives, Observation, Seen
 from tracer.matching import LegState
 from tracer.notices import Notice
+from tracer.tracing import LiveRuns
 from tracer.types import BlockFacts, BlockRef, Hash, Holder, Movement, Outpoint, TxFacts
 from tracer.value import Values
 
@@ -129,7 +130,7 @@ def dry(casework: Casework, txs: Iterable[TxFacts]) -> Casework:
         casework,
         ids=Ids(count(1), count(1), count(1)),
         books={case_id: dry_book(book, points, targets) for case_id, book in casework.books.items()},
-        traces={},
+        runs=LiveRuns(),
         coins={point: casework.coins[point] for point in points if point in casework.coins},
         lives=Lives(),
         values=Values(),

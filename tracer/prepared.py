@@ -10,9 +10,15 @@ from tracer.custody.ledger import Entry, Totals
 from tracer.life import Change
 from tracer.notices import Notice
 from tracer.opening import Tracked
-from tracer.taint.following import Edge, TracedRow
+from tracer.taint.accounts import Key
+from tracer.taint.coins import Edge, TracedRow
+from tracer.taint.lots import Holding
+from tracer.taint.rules import Method
 from tracer.types import AssetId, BlockFacts, Hash, Holder, Kind, Lane, Movement, Outpoint
 from tracer.value import Check
+
+Labelled = tuple[int, int, int | None, Holder | None, AssetId | None, int]
+"""(case, label, the coin's OUT row or None, account and asset or None, amount)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,10 @@ class KeptTx:
 
 @dataclass(slots=True)
 class Prepared:
-    """All rows of one block, and what it does to the scanner's interest."""
+    """All rows of one block, and what it does to the scanner's interest.
+
+    openings: what accounts that a trace reached first here held before the block.
+    """
 
     block_id: int
     facts: BlockFacts
@@ -41,9 +50,11 @@ class Prepared:
     ledger: dict[tuple[int, AssetId], Totals] = field(default_factory=dict)
     verdicts: list[tuple[int, int | None, AssetId, Judgement]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    labels: list[tuple[int, int, int]] = field(default_factory=list)
-    edges: list[tuple[int, Edge]] = field(default_factory=list)
-    traced: list[tuple[int, TracedRow]] = field(default_factory=list)
+    labels: list[Labelled] = field(default_factory=list)
+    edges: list[tuple[int, Method, Sequence[Edge]]] = field(default_factory=list)
+    traced: list[tuple[int, Method, Sequence[TracedRow]]] = field(default_factory=list)
+    lots: list[tuple[int, Method, Key, Holding]] = field(default_factory=list)
+    openings: list[tuple[Key, int]] = field(default_factory=list)
     added: dict[Outpoint, Tracked] = field(default_factory=dict)
     removed: list[Outpoint] = field(default_factory=list)
     transfers: list[tuple[int, Hash]] = field(default_factory=list)

@@ -50,3 +50,6 @@ class Archive(Protocol):
 
         Its header is one of our chain. Raises BlockRefused.
         """
+
+    async def take_all(self, ref: BlockRef) -> BlockFacts:
+        """Fetch a block as `take` does, and tell the movements of all its transactions."""

@@ -20,15 +20,19 @@ TURNS = 2
 """How often the event loop gets round for each block, so that what is read and sent ahead need not wait."""
 
 
-async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef) -> BlockFacts:
-    """Read the block above our tip: as it was pushed if that stands up like any other, else as the node gives it."""
+async def newest(node: Node[Any, Any], scanner: Scanner[Any, Any], ref: BlockRef) -> tuple[object, BlockFacts]:
+    """Read the block above our tip: as it was pushed if that stands up like any other, else as the node gives it.
+
+    Returns the block as it came, too: it may have to be scanned again.
+    """
     raw = None if node.push is None else node.push.pushed(ref)
     if raw is not None:
         try:
-            return await read(node, scanner, raw)
+            return raw, await read(node, scanner, raw)
         except Alarm as error:  # a publisher needs no login: it is not held against the node
             log.warning("push=%s sent what is not used: %s", ref.hash.hex(), error)
-    return await read(node, scanner, await node.block(ref))
+    raw = await node.block(ref)
+    return raw, await read(node, scanner, raw)
 
 
 async def stream(

@@ -15,14 +15,16 @@ from tracer.prepared import Prepared
 from tracer.store import load, past, pastrows
 from tracer.store.chains import ChainHandle
 from tracer.store.rivalrows import StoredRivals
+from tracer.store.tracerows import stored_openings
 from tracer.store.writer import Store
-from tracer.taint.frontier import Limits
+from tracer.taint.accounts import Key
 from tracer.types import AssetId, BlockFacts, BlockRef, Holder
 from watchers import arrival
 from watchers.checks import Asked, BalanceChecks
 from watchers.family import ChainConfig
 from watchers.headers import stand_at
 from watchers.node import Coin, Node, Scanner
+from watchers.reach import reach
 from watchers.standing import Standing
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Work:
             done.labels,
             done.edges,
             done.traced,
+            done.lots,
             done.transfers,
         )
         if any(rows):
@@ -94,7 +97,6 @@ class Backfill:
         self.config, self.node, self.store, self.handle = config, node, store, handle
         self._scanner, self._standing = scanner, standing
         self.utxo = utxo
-        self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._work: Work | None = None
 
     @property
@@ -174,9 +176,7 @@ class Backfill:
         with self.store.connection.begin():
             connection = self.store.connection
             rivals = StoredRivals(connection, self.handle, job.case_id)
-            casework, ids = past.fresh_casework(
-                self.store, self.handle, self.utxo, self.config.native, self._limits, job, rivals
-            )
+            casework, ids = past.fresh_casework(self.store, self.handle, self.utxo, self.config.native, job, rivals)
             checks = BalanceChecks(self.store, self.config.checkpoints, self.utxo, counting=past.counts_for(job, "w"))
             scanner = self._scanner()
             scanner.watch(past.late_holders(self.store, self.handle, job))
@@ -189,20 +189,23 @@ class Backfill:
         for facts, block_id in stored:
             work.keep(self._retake(work, facts, past.Known(block_id)))
         scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in casework.coins.items()})
+        scanner.watch(casework.runs.followed)
         self._work = work
         return work
 
-    async def _take(self, work: Work, facts: BlockFacts, known: past.Known) -> Prepared:
+    async def _take(self, work: Work, raw: object, facts: BlockFacts, known: past.Known) -> Prepared:
         """Let the casework pass over a block, with the balances that it makes interesting."""
+        facts, before = await reach(self.node, work.scanner, work.casework, raw, facts)
         asked = await work.checks.at_block(self.node, work.casework, self.handle, facts.ref, facts, live=False)
         self._standing.skip(asked.facts.skipped, facts.ref)
-        return self._pass_over(work, asked, known)
+        return self._pass_over(work, asked, known, before)
 
     def _retake(self, work: Work, facts: BlockFacts, known: past.Known) -> Prepared:
         """Let the casework pass over a block again, with the balances that were asked then."""
         cases = work.casework.opening_at(facts.ref.height) if not self.utxo else []
         with self.store.connection.begin():
             answers = past.stored_answers(self.store.connection, known.block)
+            before = stored_openings(self.store.connection, known.block)
             held = {case: load.held_holders(self.store, self.handle, case, work.checks.counting) for case in cases}
         opening = {
             (case, holder, asset): balance.amount
@@ -210,15 +213,15 @@ class Backfill:
             for (holder, asset), balance in answers.items()
             if holder in held[case]
         }
-        return self._pass_over(work, Asked(facts, answers, opening), known)
+        return self._pass_over(work, Asked(facts, answers, opening), known, before)
 
-    def _pass_over(self, work: Work, asked: Asked, known: past.Known) -> Prepared:
+    def _pass_over(self, work: Work, asked: Asked, known: past.Known, before: Mapping[Key, int]) -> Prepared:
         with self.store.connection.begin():
             if known.stored and (asked.facts.transactions or asked.facts.loose):
                 known = past.known_rows(self.store.connection, known.block)
             work.rivals.at(known.block)
             work.ids.known = known
-            return work.casework.pass_over(asked.facts, asked.opening, asked.answers)
+            return work.casework.pass_over(asked.facts, asked.opening, asked.answers, before)
 
     async def _read(self, job: past.Job, work: Work, tip: BlockRef, give_way: Callable[[], bool]) -> None:
         """Stream blocks and commit their facts; raises NodeMissing if the node does not show our chain now."""
@@ -233,7 +236,7 @@ class Backfill:
                     break
                 facts = await arrival.read(self.node, work.scanner, raw)
                 work.ids.new.clear()
-                done = await self._take(work, facts, known)
+                done = await self._take(work, raw, facts, known)
                 work.scanner.remember({point: Coin(c.holder, c.amount) for point, c in done.added.items()})
                 work.scanner.forget(done.removed)
                 found.append(pastrows.Found(done, known, frozenset(work.ids.new)))

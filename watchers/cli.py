@@ -174,6 +174,62 @@ def import_(given: Given, file: Path) -> int:
     return _finish(daemon.import_case(config, file))
 
 
+METHODS = ("fifo", "haircut", "poison", "lifo", "tiho", "seniority", "clean-first")
+
+
+@group.command(epilog=EPILOG)
+@click.argument("case")
+@click.option("--method", required=True, type=click.Choice(METHODS), help="How mixed money is told apart.")
+@click.option("--chain", default="", metavar="NAME", help="Only this chain. [default: all on which the case begins]")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="TXID:N",
+    help="Begin with these coins, in label order. [default: what was seized]",
+)
+@click.option(
+    "--fee-policy",
+    type=click.Choice(["sink", "coinbase"]),
+    default="sink",
+    show_default=True,
+    help="Whether traced fees end there, or go on to the miner where blocks are stored whole.",
+)
+@click.option("--hops", type=click.IntRange(0, 1 << 30), help="Transactions since custody at most. [default: no limit]")
+@click.option(
+    "--min-amount",
+    type=click.IntRange(0, (1 << 256) - 1),
+    default=0,
+    metavar="UNITS",
+    help="Leave coins and payments outside custody with fewer traced units: base units of each asset. [default: 0]",
+)
+@click.option(
+    "--stop-at",
+    multiple=True,
+    metavar="REASON",
+    help="Go no further than there: coinjoin (by its shape), or a category of imported labels. May be repeated.",
+)
+@click.pass_obj
+def trace(given: Given, /, case: str, method: str, **asked: Any) -> int:
+    """Register a trace run of CASE, compute it, and keep its result with a digest.
+
+    What is chosen here is on record before anything is computed, and cannot be altered after. fifo and haircut of
+    what was seized are computed by the daemon block by block anyway; `tracer runs` lists all, `tracer audit` computes
+    any of them again. Goes to the running tracerd of the store, or writes itself if none runs.
+
+    \b
+    Examples:
+      tracerd trace HD-2025-01 --method lifo
+      tracerd trace HD-2025-01 --method fifo --source TXID:0 --hops 5
+    """
+    from watchers.config import load_config
+
+    config = load_config(given.config, os.environ, given.overrides)
+    from watchers import daemon
+
+    return _finish(daemon.trace(config, {"case": case, "method": method, **asked}))
+
+
 @group.group()
 def labels() -> None:
     """Import what others published about addresses."""
@@ -230,7 +286,8 @@ def import_history(
     """Fetch what happened before: the missing ancestors of a coin, or the earlier movements of an account.
 
     REF is TXID or TXID:INDEX on Bitcoin, which needs a node with txindex=1, and an account's address on Ethereum,
-    which is read from --from up to where a case watches it (or to the newest block, if none does). Blocks are
+    which is read from --from up to where a case watches it (or to the newest block, if none does). On Bitcoin it may
+    also be a span of followed blocks, FROM-TO, whose every transaction is stored then. Blocks are
     verified whole, like those that are followed, and must lead to our chain; facts are added, and nothing that
     follows from cases changes. Stopped or limited, it goes on where it stood when it is run again. Goes to the
     running tracerd of the store, or writes itself if none runs. Progress goes to stderr; what was fetched, and what
@@ -240,6 +297,7 @@ def import_history(
     Examples:
       tracerd import-history 4a5e...a33b:0 --depth 5
       tracerd import-history 4a5e...a33b --block 840000
+      tracerd import-history 840000-840010
       tracerd import-history 0x52908400098527886e0f7030069857d2e4169ee7 --from 19000000
     """
     from watchers.config import load_config

@@ -20,16 +20,17 @@ from tracer.errors import OperatorError, StoreLocked, StoreUnusable
 from tracer.store.cases import import_case as store_case
 from tracer.store.labelled import Imported, import_pack
 from tracer.store.writer import Store
+from tracer.taint.boundaries import Limits
 from tracer.types import ChainId
-from watchers import families
+from watchers import families, tracing
 from watchers.alerts import Alerts
 from watchers.casefile import load_case
 from watchers.config import Config, config_hash
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
-from watchers.labels import describe_pack, load_pack
 from watchers.importing import Imports
+from watchers.labels import describe_pack, load_pack
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -75,8 +76,13 @@ def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
 def import_into(store: Store, case: Case, followers: Sequence[Follower]) -> bool:
     """Store a case; every follower must be paused or not yet running."""
     handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
-    utxo = frozenset(ChainId(follower.handle.caip2) for follower in followers if follower.utxo)
-    return store_case(store, case, handles, utxo, int(time.time()))
+    limits = {ChainId(follower.handle.caip2): limits_of(follower.config) for follower in followers}
+    return store_case(store, case, handles, limits, int(time.time()))
+
+
+def limits_of(chain: ChainConfig) -> Limits:
+    """How far the traces of a case that is imported now are to follow value."""
+    return Limits(chain.follow.max_hops, chain.follow.min_amount, chain.follow.max_live)
 
 
 def label_into(store: Store, pack: Pack, followers: Sequence[Follower]) -> Imported:
@@ -104,6 +110,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
             "import": lambda body: _import_running(body, config, store, followers),
             "labels": lambda body: _labels_running(body, config, store, followers),
             "settle": lambda body: _settle_running(body, store, followers),
+            "trace": lambda body: _trace_running(body, store),
         }
         async with serve(socket_path(path, os.environ), handlers):
             try:
@@ -246,6 +253,28 @@ def _follower_of(store: Store, asked: Request, followers: Sequence[Follower]) ->
             f"the configuration has no chain {name}", "Name the store and configuration that go together."
         )
     return found
+
+
+async def _trace_running(body: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """Trace for an operator while the followers run: what is computed is read beside them."""
+    return {"lines": await tracing.trace(store, tracing.Request.read(body))}
+
+
+async def trace(config: Config, body: dict[str, Any]) -> int:
+    """Register and compute trace runs: through the running daemon if there is one, else in the store itself."""
+    asked = tracing.Request.read(body)
+    file = store_path(config)
+    answer = await ask(socket_path(file, os.environ), "trace", body)
+    if answer is None:
+        if not file.is_file():
+            raise StoreUnusable(f"there is no store at {file}")
+        try:
+            with Store(file) as store:
+                answer = {"lines": await tracing.trace(store, asked)}
+        except StoreLocked as error:
+            raise OperatorError(f"{error}, which does not answer yet", "Try again in a moment.") from error
+    sys.stdout.write("\n".join(answer["lines"]) + "\n")
+    return 0
 
 
 async def settle_halt(config: Config, body: dict[str, Any]) -> int:

@@ -36,7 +36,7 @@ FilePath = Annotated[Path, BeforeValidator(_file_path)]
 
 
 class Follow(Table):
-    """How far seized coins are followed beyond the watched holders; what is cut becomes a `budget` leaf."""
+    """How far seized value is followed beyond the watched holders; what is cut becomes a `budget` leaf."""
 
     max_hops: int = Field(default=20, ge=0, description="a whole number >= 0")
     min_amount: int = Field(default=546, ge=0, description="a whole number of base units >= 0")

@@ -25,7 +25,6 @@ from tracer.store import load
 from tracer.store.chains import ChainHandle
 from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
-from tracer.taint.frontier import Limits
 from tracer.types import BlockFacts, BlockRef, Hash, Holder
 from watchers import arrival
 from watchers.backfill import Backfill, Turn
@@ -38,6 +37,7 @@ from watchers.memory import staying
 from watchers.node import Coin, Node, NodeView, Scanner
 from watchers.opening import anchor_before
 from watchers.proving import ProofsOwed
+from watchers.reach import reach
 from watchers.sources import Sources, named
 from watchers.standing import Outcome, Standing
 from watchers.texts import TextsOwed
@@ -87,7 +87,6 @@ class Follower:
         self._give_way = 0
         self._stale = True
         self._genesis: Hash | None = None
-        self._limits = Limits(config.follow.max_hops, config.follow.min_amount, config.follow.max_live)
         self._casework: Casework
         self._checks = BalanceChecks(store, config.checkpoints, utxo)
         self._proofs = ProofsOwed(store, lambda: self.handle, self._judge_anew, self.standing.tell)
@@ -289,16 +288,15 @@ class Follower:
         cursor = load.cursor(self.store, self.handle)
         if cursor is not None:
             self._tip, self._marks = cursor
-        self._casework = load.load_casework(
-            self.store, self.handle, self.utxo, self.config.native, self._limits, self._interest_of
-        )
+        self._casework = load.load_casework(self.store, self.handle, self.utxo, self.config.native, self._interest_of)
         self.scanner.forget_all()
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in self._casework.coins.items()})
+        self.scanner.watch(self._casework.runs.followed)
 
     async def _connect(self, ref: BlockRef, view: NodeView) -> None:
         self._offer(ref)
-        facts = await arrival.newest(self.node, self.scanner, ref)
-        self._commit([await self._prepare(facts, view, live=True)])
+        raw, facts = await arrival.newest(self.node, self.scanner, ref)
+        self._commit([await self._prepare(raw, facts, view, live=True)])
         said = ref.height, ref.hash.hex(), len(facts.transactions)
         log.info("chain=%s connected height=%d hash=%s txs=%d", self.config.name, *said)
 
@@ -319,7 +317,7 @@ class Follower:
                         return
                     self._offer(ref)
                     facts = await arrival.read(self.node, self.scanner, raw)
-                    pending.append(await self._prepare(facts, view, live=False))
+                    pending.append(await self._prepare(raw, facts, view, live=False))
                     hits += len(pending[-1].txs)
                     if len(pending) >= BATCH_BLOCKS or hits >= BATCH_HITS or time.monotonic() - began > BATCH_S:
                         due, pending = pending, []  # a commit that fails is not tried again below
@@ -330,15 +328,16 @@ class Follower:
                 self._commit(pending)
             self._checks.owed = self._tip.height
 
-    async def _prepare(self, facts: BlockFacts, view: NodeView, *, live: bool) -> Prepared:
+    async def _prepare(self, raw: object, facts: BlockFacts, view: NodeView, *, live: bool) -> Prepared:
         """Let the casework advance over a block; the state in memory runs ahead of the store."""
         ref = facts.ref
+        facts, before = await reach(self.node, self.scanner, self._casework, raw, facts)
         asked = await self._checks.at_block(self.node, self._casework, self.handle, ref, facts, live)
         self.standing.skip(asked.facts.skipped, ref)
         self.sources.feed_shows(ref.height)
         self._marks = self._advanced(ref.height, view)
         self._interest_of.look_up(facts.parties)
-        prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers)
+        prepared = self._casework.connect(asked.facts, self._marks, asked.opening, asked.answers, before)
         self.scanner.remember({point: Coin(coin.holder, coin.amount) for point, coin in prepared.added.items()})
         self.scanner.forget(prepared.removed)
         self._tip = ref

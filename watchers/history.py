@@ -22,6 +22,7 @@ DEPTH, MOST = 3, 10_000
 Hold = Callable[[], AbstractAsyncContextManager[None]]
 """Holds the follower of the chain between two turns, while something is written."""
 
+_SPAN = re.compile("(0|[1-9][0-9]{0,9})-(0|[1-9][0-9]{0,9})").fullmatch
 _TXID = re.compile("([0-9a-fA-F]{64})(?::(0|[1-9][0-9]{0,9}))?").fullmatch
 
 
@@ -41,9 +42,9 @@ class NotFollowed(Retryable):
 class Request:
     """What an operator wants imported.
 
-    ref: TXID or TXID:INDEX, or an account. chain: its name, empty where `ref` tells. depth: generations of ancestors,
-    0: until coinbases. most: transactions at most. block: a hash or height, empty: ask the node's index. first: the
-    height from which on an account is read.
+    ref: TXID or TXID:INDEX, an account, or a span of blocks as FROM-TO. chain: its name, empty where `ref` tells.
+    depth: generations of ancestors, 0: until coinbases. most: transactions at most. block: a hash or height, empty: ask
+    the node's index. first: the height from which on an account is read.
     """
 
     ref: str
@@ -64,6 +65,12 @@ class Request:
             str(body["block"]).strip(),
             int(body["first"]),
         )
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The blocks that it names, first and last; None if it names something else."""
+        found = _SPAN(self.ref)
+        return None if found is None else (int(found[1]), int(found[2]))
 
     @property
     def named(self) -> tuple[Hash, int | None] | None:

@@ -11,6 +11,7 @@ from tracer.errors import Retryable, TracerError
 from tracer.store.writer import Store
 from watchers import families
 from watchers.accounthistory import AccountHistory
+from watchers.blockhistory import BlockHistory
 from watchers.coinhistory import CoinHistory
 from watchers.config import Config
 from watchers.family import ChainConfig
@@ -38,7 +39,7 @@ def chosen(config: Config, request: Request) -> ChainConfig:
             raise CannotImport(f"the configuration has no chain {request.chain!r}; it has {', '.join(chains)}")
         fit = [chains[request.chain]]
     else:
-        utxo = request.named is not None
+        utxo = request.named is not None or request.span is not None
         fit = [chain for chain in chains.values() if families.family(chain.family).utxo is utxo]
         if not utxo:
             fit = [chain for chain in fit if _is_account(chain, request.ref)] or fit
@@ -80,6 +81,9 @@ async def _prepared(
         if family.archive is not None:
             if request.first:
                 raise CannotImport(f"--from is for accounts, {chain.name} is traced by transaction")
+            if request.span is not None:
+                yield BlockHistory(place, family.archive(node, scanner), request)
+                return
             if request.named is None:
                 raise CannotImport(f"{request.ref!r} is neither TXID nor TXID:INDEX, by which {chain.name} is traced")
             yield CoinHistory(place, family.archive(node, scanner), request)

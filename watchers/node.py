@@ -84,8 +84,11 @@ class Scanner(Protocol, Generic[Raw, Draft]):
     def headers(self) -> HeaderChain | None:
         """The chain of headers that a scanned block must stand in; None where headers prove nothing by themselves."""
 
-    def watch(self, holders: Iterable[Holder]) -> None:
-        """Be interested in these holders from now on."""
+    def watch(self, holders: Iterable[Holder]) -> bool:
+        """Be interested in these holders from now on; returns whether one of them may be new.
+
+        It may grow while blocks that were read before wait to be scanned: a scan sees to it that they show the new.
+        """
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Be interested in the spending of these coins (UTXO chains; account families ignore it)."""

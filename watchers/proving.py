@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tracer.casework import Judged
 from tracer.notices import Notice
 from tracer.store.chains import ChainHandle
-from tracer.store.proving import Legs, add_proofs, unproven
+from tracer.store.proving import Legs, add_proofs, stored_parties, unproven
 from tracer.store.writer import Store
-from tracer.types import BlockFacts, BlockRef
+from tracer.types import BlockFacts, BlockRef, Holder
 from watchers.node import Node, Scanner
 
 AT_ONCE = 16
@@ -38,10 +38,27 @@ class ProofsOwed:
         above = min(self.below, tip.height - 1)
         with self.store.connection.begin():
             refs = unproven(self.store.connection, self.chain(), above, AT_ONCE)
+            parties = stored_parties(self.store.connection, self.chain(), refs)
         if not refs:
             self.below = max(-1, tip.height - LOOKED_BACK)
             return False
-        whole: list[BlockFacts] = [scanner.complete(scanner.scan(await node.whole(ref)), None) for ref in refs]
+        whole = [read_for(scanner, await node.whole(ref), named) for ref, named in zip(refs, parties, strict=True)]
         judged = add_proofs(self.store, self.chain(), whole, self.rejudge, int(time.time()))
         self.tell(judged.notices if judged else ())
         return True
+
+
+def read_for(scanner: Scanner[Any, Any], raw: object, holders: Iterable[Holder]) -> BlockFacts:
+    """What a block that was read whole says of whom a scanner watches, and of others beside them."""
+    also = scanner.another()
+    also.watch(holders)
+    seen, more = (one.complete(one.scan(raw), None) for one in (scanner, also))
+    txs = {tx.position: tx for tx in seen.transactions}
+    for tx in more.transactions:
+        known = txs.setdefault(tx.position, tx).movements
+        there = {(move.kind, move.index) for move in known}
+        fresh = tuple(move for move in tx.movements if (move.kind, move.index) not in there)
+        txs[tx.position] = replace(txs[tx.position], movements=known + fresh)
+    return replace(
+        seen, header=seen.header or more.header, transactions=tuple(txs[position] for position in sorted(txs))
+    )

@@ -437,7 +437,7 @@ def test_what_is_imported_into_a_block_that_owes_its_proofs_does_not_stand_in_th
         store.commit()
     casework = late.casework()
     late.run(ethereum.accounts["stranger2"])
-    assert late.stored.rows("SELECT count(*) FROM movement WHERE id < 0 AND kind = 3")[0][0] >= 3
+    assert late.stored.rows("SELECT count(*) FROM movement WHERE id < 0 AND kind = 3")[0][0] >= 1
     late.run(ethereum.accounts["stranger"])
     assert late.daemon.sync() == 0, late.daemon.log
     assert late.stored.rows("SELECT count(*) FROM tx WHERE proof IS NULL") == [(0,)]

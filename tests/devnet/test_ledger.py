@@ -73,13 +73,27 @@ TAMPERED: dict[str, tuple[str, str]] = {
     "a traced share": (
         "where seized value is",
         f"UPDATE trace_edge SET {other('amount')}"
-        " WHERE id = (SELECT max(e.id) FROM trace_edge e JOIN movement m ON m.id = e.to_id JOIN block b"
-        " ON b.id = m.block_id AND b.canonical WHERE e.ordinal IS NOT NULL AND m.kind = 2)",
+        " WHERE ordinal IS NOT NULL AND to_id = (SELECT max(e.to_id) FROM trace_edge e JOIN movement m"
+        " ON m.id = e.to_id JOIN block b ON b.id = m.block_id AND b.canonical WHERE e.ordinal IS NOT NULL"
+        " AND m.kind = 2)",
     ),
     "a label": ("seized coins", "UPDATE trace_label SET ordinal = ordinal + 1"),
+    "a balance's label": ("seized balances", "UPDATE trace_label SET ordinal = ordinal + 1"),
+    "a payment's traced share": (
+        "payments of seized value",
+        f"UPDATE trace_edge SET {other('amount')}"
+        " WHERE ordinal IS NOT NULL AND to_id = (SELECT max(e.to_id) FROM trace_edge e JOIN movement m"
+        " ON m.id = e.to_id JOIN block b ON b.id = m.block_id AND b.canonical WHERE e.ordinal IS NOT NULL)",
+    ),
+    "what is left in an account": (
+        "where seized value is",
+        "DELETE FROM trace_lots WHERE block_id = (SELECT max(block_id) FROM trace_lots)",
+    ),
 }
 
-ONLY = {"a traced share": "bitcoin", "a label": "bitcoin", "what was not observed": "ethereum"}
+ONLY = {"a traced share": "bitcoin", "a label": "bitcoin", "what was not observed": "ethereum"} | dict.fromkeys(
+    ("a balance's label", "a payment's traced share", "what is left in an account"), "ethereum"
+)
 
 
 @pytest.fixture(params=FAMILIES)

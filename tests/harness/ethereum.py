@@ -42,7 +42,7 @@ class EthereumNet:
         self.node = self._anvil(executable)
         self.node.start()
         self.reader = EthereumReader(self.node.batch, CHAIN)
-        names = ("rich", *ROLES, "stranger", "stranger2")
+        names = ("rich", *ROLES, "stranger", "stranger2", "mule", "fence")
         self.accounts = dict(zip(names, (one.lower() for one in self.node.accounts), strict=False))
         self._kept = 0
         self._waiting: list[Request] = []
@@ -75,9 +75,11 @@ class EthereumNet:
         url = f"http://127.0.0.1:{port or self.node.port}"
         given: dict[str, object] = {"family": "ethereum", "chain_id": 31337, "rpc_url": url, "poll_s": 0.05}
         given |= {"deadline_s": 5.0, **settings}
+        follow = {"max_hops": 10_000, "min_amount": 0} | dict(given.pop("follow", {}))  # type: ignore[call-overload]
+        limits = f"[chain.{self.name}.follow]\n" + "".join(f"{key} = {value}\n" for key, value in follow.items())
         token = f'[[chain.{self.name}.token]]\nsymbol = "USDX"\ncontract = "{self.token}"\ndecimals = 6\n'
         keys = "\n".join(f"{key} = {toml(value)}" for key, value in given.items())
-        return f"[chain.{self.name}]\n{keys}\n{token}"
+        return f"[chain.{self.name}]\n{keys}\n{token}{limits}"
 
     def wrong_table(self) -> str:
         return self.table(chain_id=1)

@@ -34,6 +34,7 @@ class Scene:
         births = [net.first for net in nets] if births is None else births
         self.cases = [case_file(nets, births, [net.height() for net in nets], legs=legs)]
         self._folder, self._daemon = folder, daemon
+        self.limits = {net.name: Limits(max_hops=10_000, min_amount=0) for net in nets}
         self.configure()
         self._ever: dict[str, Counter[Fact]] = {net.name: Counter() for net in nets}
 
@@ -84,8 +85,7 @@ class Scene:
 
     def agree(self, store: Path | None = None) -> list[Check]:
         """Compare this store, or another of the same chains, with the nodes by the ledger's own rules."""
-        limits = {net.name: Limits(max_hops=10_000, min_amount=0) for net in self.nets}
-        checks = compare(store or self.stored.path, {net.name: net.reader for net in self.nets}, limits)
+        checks = compare(store or self.stored.path, {net.name: net.reader for net in self.nets}, self.limits)
         found = failures(checks)
         assert not found, "\n".join(["the ledger and the store differ:", *found[:20]])
         return checks

@@ -67,14 +67,26 @@ DERIVED = {
     "ledger": "SELECT c.ref, hex(b.hash), a.caip19, e.seized, e.credits, e.held, e.delivered, e.fees, e.unexplained"
     " FROM ledger e JOIN cases c ON c.id = e.case_id JOIN block b ON b.id = e.block_id"
     " JOIN asset a ON a.id = e.asset_id WHERE b.canonical",
-    "label": f"SELECT c.ref, hex(b.hash), e.ordinal, {MOVE.format('')} FROM trace_label e"
-    f" JOIN cases c ON c.id = e.case_id JOIN block b ON b.id = e.block_id {_move('', 'e.movement_id')}"
+    "label": f"SELECT c.ref, hex(b.hash), e.ordinal, {MOVE.format('')}, hex(h.key), a.caip19, e.amount"
+    " FROM trace_label e JOIN cases c ON c.id = e.case_id JOIN block b ON b.id = e.block_id"
+    f" LEFT JOIN holder h ON h.id = e.holder_id LEFT JOIN asset a ON a.id = e.asset_id {_move('', 'e.movement_id')}"
     " WHERE b.canonical",
     "edge": f"SELECT c.ref, r.method, {MOVE.format('t')}, e.seq, {MOVE.format('f')}, e.ordinal, e.amount"
     " FROM trace_edge e JOIN trace_run r ON r.id = e.run_id JOIN cases c ON c.id = r.case_id"
     f" {_move('t', 'e.to_id')} {_move('f', 'e.from_id')} WHERE mbt.canonical",
-    "traced": f"SELECT c.ref, {MOVE.format('')}, e.hop, e.boundary FROM trace_coin e"
-    f" JOIN cases c ON c.id = e.case_id {_move('', 'e.movement_id')} WHERE mb.canonical",
+    "traced": f"SELECT c.ref, r.method, {MOVE.format('')}, e.hop, e.boundary FROM trace_coin e"
+    " JOIN trace_run r ON r.id = e.run_id JOIN cases c ON c.id = r.case_id"
+    f" {_move('', 'e.movement_id')} WHERE mb.canonical",
+    "lots": "SELECT c.ref, r.method, hex(h.key), a.caip19, hex(b.hash), e.state FROM trace_lots e"
+    " JOIN trace_run r ON r.id = e.run_id JOIN cases c ON c.id = r.case_id JOIN holder h ON h.id = e.holder_id"
+    " JOIN asset a ON a.id = e.asset_id JOIN block b ON b.id = e.block_id WHERE b.canonical",
+    "opening": "SELECT hex(h.key), a.caip19, hex(b.hash), e.balance FROM account_opening e"
+    " JOIN holder h ON h.id = e.holder_id JOIN asset a ON a.id = e.asset_id JOIN block b ON b.id = e.block_id"
+    " WHERE b.canonical",
+    "run": "SELECT c.ref, k.name, r.method, r.fee_policy, r.engine, r.variant, r.rounding, r.limits, r.rules"
+    " FROM trace_run r JOIN cases c ON c.id = r.case_id JOIN chain k ON k.id = r.chain_id"
+    " WHERE r.live AND r.superseded_by IS NULL",
+    "asset": "SELECT c.name, a.caip19, a.kind FROM asset a JOIN chain c ON c.id = a.chain_id",
     "coverage": "SELECT c.name, v.watch_set, v.from_height, v.to_height, hex(v.end_hash) FROM coverage v"
     " JOIN chain c ON c.id = v.chain_id",
     "cursor": "SELECT c.name, hex(b.hash), f.confirmed_height, f.final_height, hex(n.hash) FROM follower f"

@@ -18,7 +18,7 @@ from tracer.store.chains import ChainHandle
 from tracer.store.headerchain import save_anchor
 from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
-from tracer.taint.frontier import Limits
+from tracer.taint.boundaries import Limits
 from tracer.types import (
     Asset,
     AssetId,
@@ -98,7 +98,7 @@ class Play:
         assert cursor is not None
         self.tip, self.marks = cursor
         interest = InterestReader(self.store.connection, self.handle)
-        self.casework = load.load_casework(self.store, self.handle, self.utxo, self.native, self.limits, interest)
+        self.casework = load.load_casework(self.store, self.handle, self.utxo, self.native, interest)
 
     def time(self, height: int) -> int:
         """The block time of a height."""
@@ -114,8 +114,12 @@ class Play:
         assets: tuple[Asset, ...] = (),
         checked: Checked = Checked.REPORTED,
         answers: dict[Key, Balance] | None = None,
+        before: dict[Key, int] | None = None,
     ) -> BlockRef:
-        """Append a block; `branch` tells rival blocks of one height apart, `answers` are balances asked after it."""
+        """Append a block; `branch` tells rival blocks of one height apart.
+
+        answers: balances asked after it; before: after its parent, of accounts that a trace reaches in it.
+        """
         height = self.tip.height + 1
         ref = BlockRef(height, block_hash(f"{self.handle.caip2} {height}{branch}"), self.tip.hash)
         placed = tuple(replace(tx, position=place + 1) for place, tx in enumerate(txs))
@@ -123,7 +127,7 @@ class Play:
         tags = {"safe": max(0, height - 2), "finalized": max(0, height - 4)}
         self.marks = advance_marks(self.marks, height, self.policy, tags)
         begun = {(holder, asset): Balance(n, Lane.REPORTED) for (_, holder, asset), n in (balances or {}).items()}
-        prepared = self.casework.connect(facts, self.marks, balances or {}, begun | (answers or {}))
+        prepared = self.casework.connect(facts, self.marks, balances or {}, begun | (answers or {}), before or {})
         self.store.connect(self.handle, [prepared], WALL)
         self.tip = ref
         self.store.set_status(self.handle, ref, "in step", f"at height {height}", WALL)
@@ -183,7 +187,7 @@ def transact(name: str, *moves: Movement) -> TxFacts:
 def add_case(store: Store, case: Case, plays: Sequence[Play]) -> None:
     """Import a case for the chains of some plays."""
     chains = {ChainId(play.handle.caip2): play.handle for play in plays}
-    assert import_case(store, case, chains, frozenset(ChainId(p.handle.caip2) for p in plays if p.utxo))
+    assert import_case(store, case, chains, {ChainId(play.handle.caip2): play.limits for play in plays})
 
 
 def open_store(path: Path) -> Store:

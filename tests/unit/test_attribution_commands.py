@@ -198,7 +198,7 @@ def test_nothing_that_works_out_amounts_or_verdicts_knows_of_attribution() -> No
     }
     assert users == {
         *(f"tracer/report/{name}.py" for name in ("labelled", "links")),
-        *(f"tracer/store/{name}.py" for name in ("labelled", "shapes")),
+        *(f"tracer/store/{name}.py" for name in ("labelled", "shapes", "stops")),
         *(f"watchers/{name}.py" for name in ("daemon", "labels")),
     }
 

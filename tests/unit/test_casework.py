@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from trace_audit import digests, hold_to_account
 
 from tracer.casework import Casework, Judged, Prepared
 from tracer.chain import Marks, Policy
@@ -20,7 +21,7 @@ from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
 from tracer.store.interest import InterestReader
 from tracer.store.writer import Served, Store
-from tracer.taint.frontier import Limits
+from tracer.taint.boundaries import Limits
 from tracer.types import (
     Asset,
     AssetId,
@@ -127,13 +128,13 @@ class Bench:
             CHAIN, "btc", "bitcoin", Hash(b"\1" * 32), POLICY, [BTC], lambda h: h.decode()
         )
         for item in cases:
-            assert import_case(store, item, {CHAIN: self.handle}, frozenset({CHAIN}))
+            assert import_case(store, item, {CHAIN: self.handle}, {CHAIN: Limits(20, 0, 10**6)})
         store.start_chain(self.handle, BlockRef(0, Hash(bytes(32)), Hash(bytes(32))), 0)
         self.interest = InterestReader(store.connection, self.handle)
         self.work = self.fresh()
 
     def reload(self) -> Casework:
-        return load.load_casework(self.store, self.handle, True, BTC, Limits(20, 0, 10**6), self.interest)
+        return load.load_casework(self.store, self.handle, True, BTC, self.interest)
 
     def fresh(self) -> Casework:
         with self.store.connection.begin():
@@ -169,7 +170,7 @@ def state(work: Casework) -> dict[str, Any]:
             )
             for book in work.books.values()
         },
-        "traces": {case_id: (trace.coins, trace.labels) for case_id, trace in work.traces.items()},
+        "runs": {case: [(t.method, t.coins, t.labels) for t in of] for case, of in work.runs.coins.items()},
     }
 
 
@@ -219,7 +220,7 @@ def random_block(draw: st.DrawFn, chain: Chain) -> BlockFacts:
 def same(here: dict[str, Any], there: dict[str, Any]) -> None:
     """Compare two states part by part, so that a difference can be read."""
     assert here["coins"] == there["coins"]
-    assert here["traces"] == there["traces"]
+    assert here["runs"] == there["runs"]
     for ref, book in here["books"].items():
         for mine, other in zip(book, there["books"][ref], strict=True):
             assert mine == other, ref
@@ -254,6 +255,7 @@ def test_a_restart_finds_the_same_state_and_a_reorg_undoes_exactly(benches: Any,
         bench.connect(facts)
         refs.append(facts.ref)
         same(state(bench.work), state(bench.fresh()))
+        hold_to_account(bench.store)
     depth = data.draw(st.integers(1, len(refs)))
     together = data.draw(st.integers(1, depth))  # so many blocks leave in one transaction, the others one by one
     for number in range(depth):
@@ -266,16 +268,30 @@ def test_a_restart_finds_the_same_state_and_a_reorg_undoes_exactly(benches: Any,
         if number < together - 1:
             continue
         after = state(bench.work)
-        assert (after["coins"], after["traces"]) == (before["coins"], before["traces"])
+        assert (after["coins"], after["runs"]) == (before["coins"], before["runs"])
         for ref, book in after["books"].items():
             assert book[:4] == before["books"][ref][:4]
             assert {name: arrivals for name, (arrivals, _, _) in book[4].items()} == {
                 name: arrivals for name, (arrivals, _, _) in before["books"][ref][4].items()
             }
+        hold_to_account(bench.store)
     chain.branch = "b"
     for _ in range(depth + 1):
         bench.connect(data.draw(st.composite(random_block)(chain)))
         same(state(bench.work), state(bench.fresh()))
+        hold_to_account(bench.store)
+
+
+@SLOW
+@given(data=st.data())
+def test_another_case_changes_no_digest_of_a_case(benches: Any, data: st.DataObject) -> None:
+    alone, beside, chain = benches([ALPHA]), benches([BETA, ALPHA]), Chain()
+    for _ in range(data.draw(st.integers(4, 9))):
+        facts = data.draw(st.composite(random_block)(chain))
+        note(brief(facts))
+        for bench in (alone, beside):
+            bench.connect(facts)
+        assert digests(alone.store, ALPHA.ref) == digests(beside.store, ALPHA.ref)
 
 
 @SLOW
@@ -526,7 +542,7 @@ def test_a_leg_that_its_kind_cannot_have_is_refused(
 
 def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None:
     bench, chain = started(benches, [ALONE], {"s1": 510})
-    chains, utxo = {CHAIN: bench.handle}, frozenset({CHAIN})
+    chains = {CHAIN: bench.handle}
     young = Watch("vault", CHAIN, holder("vault"), Role.AUTHORITY, "i", 50)
     grown = replace(
         ALONE,
@@ -536,9 +552,9 @@ def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None
         legs=(leg("pay", LegKind.DEPOSIT, ("s1",), "exch", 500),),
         source_sha256=b"2" * 32,
     )
-    assert import_case(bench.store, grown, chains, utxo)
-    assert not import_case(bench.store, grown, chains, utxo)
-    assert not import_case(bench.store, ALONE, chains, utxo)
+    assert import_case(bench.store, grown, chains)
+    assert not import_case(bench.store, grown, chains)
+    assert not import_case(bench.store, ALONE, chains)
     bench.interest = InterestReader(bench.store.connection, bench.handle)
     bench.work = bench.fresh()
     bench.connect(chain.block([]))
@@ -555,12 +571,12 @@ def test_a_later_file_may_add_to_a_case_but_change_nothing(benches: Any) -> None
         (replace(again, seizures={}), "seizure height"),
     ):
         with pytest.raises(CaseRefused, match=what):
-            import_case(bench.store, other, chains, utxo)
+            import_case(bench.store, other, chains)
     rows = bench.store.connection.exec_driver_sql("SELECT count(*) FROM case_import").scalar()
     bench.store.connection.rollback()
     assert rows == 2
     old = replace(young, ref="old", holder=holder("old"), birth=1)
-    assert import_case(bench.store, replace(again, watches=(*again.watches, old)), chains, utxo)
+    assert import_case(bench.store, replace(again, watches=(*again.watches, old)), chains)
     waits = bench.store.connection.exec_driver_sql("SELECT case_ref, from_height, state FROM v_backfill").all()
     bench.store.connection.rollback()
     assert [tuple(row) for row in waits] == [("alone", 1, "waiting")]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from trace_audit import hold_to_account
 
 from tracer.casework import Casework
 from tracer.chain import Marks, Policy
@@ -16,7 +17,6 @@ from tracer.store import load
 from tracer.store.cases import import_case
 from tracer.store.interest import InterestReader
 from tracer.store.writer import Store
-from tracer.taint.frontier import Limits
 from tracer.types import (
     HELD_ROLES,
     Asset,
@@ -39,7 +39,6 @@ CHAIN = ChainId("eip155:31337")
 ETH = Asset(AssetId(f"{CHAIN}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
 USD = Asset(AssetId(f"{CHAIN}/erc20:0x{'11' * 20}"), "USD", 6, AssetKind.LISTED)
 FAKE = Asset(AssetId(f"{CHAIN}/erc20:0x{'22' * 20}"), "", 0, AssetKind.UNLISTED)
-LIMIT = Limits()
 
 
 def account(name: str) -> Holder:
@@ -64,7 +63,7 @@ class Bench:
             CHAIN, "eth", "ethereum", Hash(b"\1" * 32), Policy(1, 2), [ETH, USD], lambda h: h.decode().strip("\0")
         )
         for item in cases:
-            import_case(store, item, {CHAIN: self.handle}, frozenset())
+            import_case(store, item, {CHAIN: self.handle})
         store.start_chain(self.handle, BlockRef(0, Hash(bytes(32)), Hash(bytes(32))), 0)
         self.interest = InterestReader(store.connection, self.handle)
         self.work = self.fresh()
@@ -79,7 +78,7 @@ class Bench:
 
     def fresh(self) -> Casework:
         with self.store.connection.begin():
-            return load.load_casework(self.store, self.handle, False, ETH, LIMIT, self.interest)
+            return load.load_casework(self.store, self.handle, False, ETH, self.interest)
 
     def block(self, txs: list[list[Movement]], balances: Any = None) -> None:
         self.height += 1
@@ -98,6 +97,7 @@ class Bench:
         )
         self.done = self.work.connect(facts, Marks(self.height, self.height - 1), balances or {})
         self.store.connect(self.handle, [self.done], 0)
+        hold_to_account(self.store)
 
     def totals(self, ref: str, asset: Asset) -> tuple[int, ...]:
         book = next(book for book in self.work.books.values() if book.ref == ref)

@@ -237,8 +237,8 @@ def test_a_bitcoin_configuration_does_not_import_the_ethereum_family(tmp_path: P
             'chain.ethereum.genesis: expected a block hash, 0x and 64 hex digits, got "0x12"',
         ),
         (
-            ETHEREUM + "[chain.ethereum.follow]\nmax_hops = 2",
-            "chain.ethereum.follow.max_hops: expected 0 or 1 (account chains are followed to the first hop), got 2",
+            ETHEREUM + "[chain.ethereum.follow]\nmax_hops = -1",
+            "chain.ethereum.follow.max_hops: expected a whole number >= 0, got -1",
         ),
         (
             ETHEREUM + TOKEN.replace("= 6", '= "6"'),

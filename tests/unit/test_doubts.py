@@ -48,7 +48,7 @@ def everything(reader: Reader) -> list[Answer]:
         custody.reconcile(reader, "HD-1"),
         transfers.transfers(reader, {"case_ref": "HD-1"}, False, None),
         casereport.report(reader, "HD-1"),
-        tracing.trace(reader, "HD-1", None),
+        tracing.trace(reader, "HD-1"),
         frontier.frontier(reader, "HD-1", None),
     ]
 

@@ -10,9 +10,8 @@ from store_builder import Play, block_hash
 from tracer.book import Book, Numbered, Shares
 from tracer.custody.case import Case, Watch
 from tracer.rivals import Taken, left_over
-from tracer.store import load, past, pastrows
+from tracer.store import graph_columns, load, past, pastrows
 from tracer.store.rivalrows import StoredRivals
-from tracer.taint.frontier import Limits
 from tracer.types import BlockFacts, BlockRef, Holder, Kind, Movement, Role, TxFacts
 
 INPUT = """SELECT m.spends_id IS NOT NULL, m.spent_txid IS NULL, v.spends FROM movement m
@@ -32,7 +31,7 @@ def read(play: Play, job: past.Job, facts: dict[int, tuple[TxFacts, ...]]) -> pa
     store = play.store
     with store.connection.begin():
         rivals = StoredRivals(store.connection, play.handle, job.case_id)
-        work, ids = past.fresh_casework(store, play.handle, True, BTC, Limits(), job, rivals)
+        work, ids = past.fresh_casework(store, play.handle, True, BTC, job, rivals)
     found = []
     for height in range(101, 110):
         with store.connection.begin():
@@ -74,6 +73,9 @@ def test_a_coin_that_was_unknown_when_it_was_spent_is_joined_to_its_spending(tmp
         before, moves = rows(sql), rows("SELECT count(*) FROM movement")
         spends = before[0][2]
         assert before == [(0, 0, spends)], "the case knew the outpoint, not the coin"
+        count = "SELECT count(*) FROM graph_block"
+        graph_columns.build(store.connection, bitcoin.handle.id, 112)
+        kept = rows(count)
         add_case(store, stranger_case(), (bitcoin, ethereum))
         with store.connection.begin():
             job = past.next_job(store.connection, bitcoin.handle)
@@ -90,6 +92,8 @@ def test_a_coin_that_was_unknown_when_it_was_spent_is_joined_to_its_spending(tmp
         assert rows(sql) == [(1, 1, spends)], "the same fact, joined to the coin"
         assert rows("SELECT count(*) FROM movement") == [(int(str(moves[0][0])) + 1,)], "one new row: the coin"
         assert rows("SELECT done_height FROM backfill") == [(109,)]
+        assert rows(count) == [(int(str(kept[0][0])) - 2,)], "columns of the two blocks that got rows are forgotten"
+        assert graph_columns.build(store.connection, bitcoin.handle.id, 112) == 2
 
 
 def test_a_late_case_takes_what_others_left_of_a_payment() -> None:

@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 from disposal import (
     AUTHORITY,
-    E_EXCHANGE,
     E_LEAK,
     FAKE,
     add_case,
@@ -35,6 +34,9 @@ COMMANDS = (
     ["life"],
     ["legs"],
     ["trace", "HD-1"],
+    ["origins", "exchange"],
+    ["paths", "seized-1", "exchange"],
+    ["divergence", "HD-1"],
     ["frontier"],
     ["reconcile"],
     ["report", "--case", "HD-1"],
@@ -104,6 +106,9 @@ def test_exit_codes_follow_the_gravest_verdict(capsys: pytest.CaptureFixture[str
         "life": 0,
         "legs": 3,
         "trace": 0,
+        "origins": 0,
+        "paths": 0,
+        "divergence": 0,
         "frontier": 0,
         "reconcile": 3,
         "report": 3,
@@ -143,16 +148,24 @@ def test_the_frontier_lists_what_is_outside_custody_and_counts_the_rest(
         ("exchange deposit", f"{name_of('deposit')}:0", 0),
         ("fee", name_of("leak"), 1),
         ("fee", name_of("hop1"), 0),
+        (None, None, 1),
+        ("exchange deposit", name_of("usdt-short"), 0),
+        ("fee", name_of("eth-leak"), 1),
     ]
     counted = [row for row in answer["left_out"] if "count" in row]
     assert [(row["what"], row["amount"], row["symbol"]) for row in counted] == [
         ("fifo: 2 coins in custody, unspent", "109950000", "BTC"),
         ("fifo: 4 fees of planned legs", "40000", "BTC"),
+        ("fifo: 1 balance in custody", "1000000000", "USDT"),
+        ("fifo: 1 balance in custody", "9599908000000000000", "ETH"),
+        ("fifo: 1 fee of planned legs", "50000000000000", "ETH"),
     ]
     _, whole = asked(capsys, disposal, "frontier", "--method", "fifo", "--all")
-    assert sum(int(row["traced"]) for row in whole["data"]["frontier"]) == 300_000_000
-    listed = sum(int(row["traced"]) for row in answer["data"]["frontier"])
-    assert listed + sum(int(row["amount"]) for row in counted) == 300_000_000
+    for symbol, seized in (("BTC", 300_000_000), ("ETH", 10**19), ("USDT", 5_000_000_000)):
+        mine = [row for row in whole["data"]["frontier"] if row["symbol"] == symbol]
+        assert sum(int(row["traced"]) for row in mine) == seized
+        listed = [int(row["traced"]) for row in answer["data"]["frontier"] if row["symbol"] == symbol]
+        assert sum(listed) + sum(int(row["amount"]) for row in counted if row["symbol"] == symbol) == seized
     assert whole["data"]["sums"] == answer["data"]["sums"] and not [r for r in whole["left_out"] if "count" in r]
     first_hops = asked(capsys, disposal, "frontier", "--method", "first-hop")[1]["data"]["frontier"]
     assert [row["boundary"] for row in first_hops] == ["fee", "first hop"]
@@ -242,8 +255,11 @@ def test_transfers_are_filtered_and_limited(capsys: pytest.CaptureFixture[str], 
         ),
         ("bc1qfence", "label 0: 0.25000000 BTC = live 0.25000000 BTC + leaves 0.00000000 BTC"),
         ((b"\x00\x14" + b"fence".ljust(20, b".")).hex(), "0.25000000 BTC"),
-        ("0x" + name_of("eth-leak"), "first hop  0.400000000000000000 ETH  0x7f7f"),
-        ("0x" + "7F" * 20, "first hop  0.400000000000000000 ETH  0x7f7f"),
+        ("0x" + name_of("eth-leak"), "label 1: 0.400000000000000000 ETH\n           = live 0.400000000000000000 ETH"),
+        ("0x" + "7F" * 20, f"hop 1   label 1   0.400000000000000000 ETH  0x{'7f' * 20}  live"),
+        ("eth-exchange", "label 0: 4000.000000 USDT = live 0.000000 USDT + leaves 4000.000000 USDT"),
+        ("eth-seized", "label 0: 5000.000000 USDT = live 1000.000000 USDT + leaves 4000.000000 USDT"),
+        (name_of("usdt") + ":0", "label 0: 5000.000000 USDT = live 1000.000000 USDT"),
         (name_of("stranger"), None),
         (name_of("secure"), "label 0: "),
         (name_of("f1") + ":0", "label 0: "),
@@ -259,23 +275,74 @@ def test_trace_takes_any_reference(
         assert code == 0 and holds in out
 
 
-@pytest.mark.parametrize(
-    ("ref", "place", "said"),
-    [
-        (name_of("gas"), "credit", "0.010000000000000000 ETH of leg gas"),
-        ("0x" + name_of("usdt-short"), "delivered", "4000.000000 USDT of leg deposit-usdt"),
-        ("0x" + E_EXCHANGE.hex(), "delivered", "4000.000000 USDT of leg deposit-usdt"),
-    ],
-)
-def test_on_account_chains_what_is_not_followed_is_not_shown(
-    capsys: pytest.CaptureFixture[str], disposal: Path, ref: str, place: str, said: str
+def test_what_carries_no_label_is_traced_alone_and_said_to_be_no_registered_run(
+    capsys: pytest.CaptureFixture[str], disposal: Path
 ) -> None:
-    code, out, _ = run(capsys, disposal, "trace", ref)
-    assert code == 4 and f"No seized value is traced to {ref}." in out
-    assert "on account chains only value that left custody unexplained is followed" in " ".join(out.split())
-    assert f"  posted by HD-1 as {place}: {said}" in out
-    _, answer = asked(capsys, disposal, "trace", ref)
-    assert place in {row["place"] for row in answer["data"]["postings"]}
+    code, out, _ = run(capsys, disposal, "trace", name_of("gas"))
+    assert code == 0 and f"No seized value is traced to {name_of('gas')}." in out
+    assert "  posted by HD-1 as credit: 0.010000000000000000 ETH of leg gas" in out
+    assert "not a registered run: traced alone" in out
+    _, answer = asked(capsys, disposal, "trace", name_of("gas"))
+    [trace] = answer["data"]["traces"]
+    assert (trace["case_ref"], trace["method"]) == (None, "fifo")
+    assert {(end["boundary"] or end["reason"], end["traced"]) for end in trace["ends"]} == {
+        ("fee", str(6 * 10**13)),
+        ("custody", str(10**16 - 6 * 10**13)),
+    }
+    _, answer = asked(capsys, disposal, "trace", f"{name_of('hop2')}:1")
+    [trace] = answer["data"]["traces"]
+    assert [(end["outpoint"], end["traced"], end["state"]) for end in trace["ends"]] == [
+        (f"{name_of('hop2')}:1", "4990000", "live")
+    ]
+
+
+def test_limits_cut_with_the_amount_that_was_left(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:
+    def ends(*arguments: str) -> list[tuple[str | None, int]]:
+        code, answer = asked(capsys, disposal, "trace", *arguments)
+        [trace] = answer["data"]["traces"]
+        assert code == 0 and all(row["exact"] for row in trace["sums"])
+        return [(end["boundary"], int(end["traced"])) for end in trace["ends"]]
+
+    leak = f"{name_of('leak')}:0"
+    assert ends(leak, "--hops", "1") == [(None, 14_990_000), ("fee", 10_000), ("budget: hops", 25_000_000)]
+    assert ends(leak, "--hops", "0") == [("budget: hops", 25_000_000), ("budget: hops", 14_990_000), ("fee", 10_000)]
+    assert ("budget: amount", 14_990_000) in ends(leak, "--min-amount", "20000000")
+    assert ("budget: hops", 400_000_000_000_000_000) in ends("eth-seized", "--hops", "0", "--method", "lifo")
+
+
+def test_when_time_is_up_what_is_left_is_a_leaf(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, disposal: Path
+) -> None:
+    seconds = iter(range(0, 10**6, 7))
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    code, answer = asked(capsys, disposal, "trace", f"{name_of('leak')}:0", "--seconds", "10")
+    [trace] = answer["data"]["traces"]
+    assert [(end["boundary"], int(end["traced"])) for end in trace["ends"]] == [
+        ("budget: time", 25_000_000),
+        ("budget: time", 14_990_000),
+        ("fee", 10_000),
+    ]
+    assert code == 0 and trace["sums"][0]["exact"]
+    _, answer = asked(capsys, disposal, "trace", name_of("gas"), "--seconds", "1")
+    [end] = answer["data"]["traces"][0]["ends"]
+    assert (end["boundary"], int(end["traced"])) == ("budget: time", 10**16)
+
+
+@pytest.mark.parametrize("method", ["lifo", "tiho", "seniority", "clean-first", "poison"])
+def test_other_methods_are_computed_from_the_same_sources(
+    capsys: pytest.CaptureFixture[str], disposal: Path, method: str
+) -> None:
+    code, answer = asked(capsys, disposal, "trace", "HD-1", "--method", method)
+    assert code == 0
+    bitcoin, ether = answer["data"]["traces"]
+    assert bitcoin["run"] == ether["run"] == "not a registered run"
+    if method == "poison":
+        assert bitcoin["sums"] == [] and ether["sums"] == []
+        assert [row["why"] for row in answer["left_out"] if row["what"].startswith("HD-1")]
+        assert {end["outpoint"] for end in bitcoin["ends"]} >= {f"{name_of('hop2')}:{n}" for n in (0, 1)}
+    else:
+        assert sum(int(end["traced"]) for end in bitcoin["ends"]) == 300_000_000
+        assert all(row["exact"] for row in [*bitcoin["sums"], *ether["sums"]])
 
 
 def test_trace_by_haircut(capsys: pytest.CaptureFixture[str], disposal: Path) -> None:

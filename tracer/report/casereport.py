@@ -1,6 +1,7 @@
 """The report on one case: every section from rows that were checked for it, and what was left out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain as joined
 
 from tracer.report.answer import Answer, Check, Row
@@ -8,9 +9,18 @@ from tracer.report.custody import add_conservation, judged_anew, leg_rows, leg_r
 from tracer.report.frontier import budget_row
 from tracer.report.places import begin, case_chains
 from tracer.report.proofs import proven_anew
-from tracer.report.tracing import first_hops, follow, legend, trace_row, traced_among
+from tracer.report.tracing import (
+    Asked,
+    CaseChain,
+    case_starts,
+    first_hops,
+    forward,
+    number_of,
+    trace_row,
+    whole_check,
+)
 from tracer.store.reader import Reader
-from tracer.taint.following import METHODS
+from tracer.tracing import LIVE_METHODS
 from tracer.types import Lane
 
 WEAKER = {
@@ -60,32 +70,31 @@ def report(reader: Reader, case_ref: str) -> Answer:
 
 
 def leaks(reader: Reader, answer: Answer, cases: list[Row]) -> Iterator[Row]:
-    """Where each leaked payment is now: by every method on UTXO chains, at its first hop on account chains."""
+    """Where each leaked payment is now, by every method that is kept; on account chains also its first hop."""
     for case in cases:
         gone = [
             row
             for row in answer.data["unexplained"]
             if row["chain"] == case["chain"] and row["movement_id"] is not None
         ]
-        hops = {row["movement_id"]: row for row in first_hops(reader, case["case_ref"], case["chain"])} if gone else {}
+        if not gone:
+            continue
+        hops = {row["movement_id"]: row for row in first_hops(reader, case["case_ref"], case["chain"])}
+        [whole] = case_starts(reader, [case])
         for row in gone:
             leak = {**row, "traces": [], "first_hop": hops.get(row["movement_id"])}
-            for method in METHODS:
-                starts, labels = traced_among(
-                    reader,
-                    case["case_ref"],
-                    case["chain"],
-                    method,
-                    [row["movement_id"]] if row["outpoint"] else [],
-                )
-                if starts:
-                    found = follow(reader, case["case_ref"], method, starts, labels)
-                    leak["traces"].append(trace_row(case["case_ref"], case["chain"], method, found))
-                    named = [s.label for s in found.sums]
-                    leak["traces"][-1]["labels"] = legend(reader, case["case_ref"], case["chain"], named)
-                    answer.checks.append(found.check(f"{case['case_ref']} {row['outpoint']} {method}"))
+            of = CaseChain(case["case_ref"], number_of(reader, case), replace(whole, movements=(row["movement_id"],)))
+            for method in LIVE_METHODS:
+                found = forward(reader, of, Asked(method))
+                if found is not None:
+                    leak["traces"].append(trace_row(reader, of, method, *found))
+                    subject = f"{case['case_ref']} {row['outpoint'] or row['txid']} {method}"
+                    answer.checks.append(whole_check(subject, *found))
             ends = [
-                [(end["movement_id"], end["state"], end["traced_total"]) for end in totals(trace)]
+                [
+                    (end["movement_id"], end["address"], end["asset"], end["state"], end["traced_total"])
+                    for end in totals(trace)
+                ]
                 for trace in leak["traces"]
             ]
             leak["methods_agree"] = all(end == ends[0] for end in ends) if ends else None
@@ -93,12 +102,13 @@ def leaks(reader: Reader, answer: Answer, cases: list[Row]) -> Iterator[Row]:
 
 
 def totals(trace: Row) -> list[Row]:
-    """Where a trace ended, one row per coin or fee, its labels added up."""
-    ends: dict[int, Row] = {}
+    """Where a trace ended, one row per coin, fee or account and asset, its labels added up."""
+    ends: dict[tuple[object, ...], Row] = {}
     for end in trace["ends"]:
-        row = ends.setdefault(end["movement_id"], {**end, "traced_total": 0})
+        place = end["movement_id"] or 0, "" if end["movement_id"] else end["address"], end["asset"]
+        row = ends.setdefault(place, {**end, "traced_total": 0})
         row["traced_total"] += int(end["traced"])
-    return [ends[number] for number in sorted(ends)]
+    return [ends[place] for place in sorted(ends, key=lambda place: (not place[0], place))]
 
 
 def orphaned(reader: Reader, case_ref: str) -> list[Row]:
@@ -140,14 +150,13 @@ def orphaned(reader: Reader, case_ref: str) -> list[Row]:
 
 
 def not_followed(reader: Reader, case_ref: str) -> Iterator[Row]:
-    """Traced value at leaves that were cut for want of budget, or that lie beyond the first hop."""
+    """Traced value at leaves that were cut for want of budget."""
     for row in reader.rows(
-        "SELECT * FROM v_frontier WHERE case_ref = :case_ref AND (boundary LIKE 'budget%' OR boundary = 'first hop')"
+        "SELECT * FROM v_frontier WHERE case_ref = :case_ref AND boundary LIKE 'budget%'"
         " ORDER BY chain, method, height, movement_id",
         case_ref=case_ref,
     ):
-        left = budget_row(row)
-        yield left | ({"why": "account chains are followed to the first hop"} if row["boundary"] == "first hop" else {})
+        yield budget_row(row)
 
 
 def not_counted(reader: Reader, case_ref: str) -> Iterator[Row]:

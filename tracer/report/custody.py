@@ -259,7 +259,7 @@ def counted(reader: Reader, case_id: int, chain_id: int) -> tuple[dict[str, Reco
         )
     )
     counts = recount(postings, held, stored)
-    utxo = next(reader.raw("SELECT 1 FROM trace_run WHERE case_id = :case AND chain_id = :c", **keys), None)
+    utxo = next(reader.raw("SELECT 1 FROM chain WHERE id = :c AND family = 'bitcoin'", c=chain_id), None)
     return counts, coins_of(reader, keys) if utxo else None
 
 

@@ -8,7 +8,11 @@ from tracer.report.tracing import FIRST_HOP, legend
 from tracer.store.reader import Reader
 from tracer.types import HELD_ROLES
 
+Place = tuple[int | None, str | None, str]
+"""A movement, or what an account holds of an asset: (movement, address, asset)."""
+
 IN_CUSTODY = "coin", "in custody, unspent"
+KEPT = "balance", "in custody"
 PLANNED_FEE = "fee", "of planned legs"
 
 
@@ -26,9 +30,9 @@ def frontier(reader: Reader, case_ref: str | None, method: str | None, everythin
             " ORDER BY method, state DESC, height, movement_id, label",
             **keys,
         )
-        rows = [r for r in rows if method in (None, r["method"])]
+        rows = together([r for r in rows if method in (None, r["method"])])
         hidden = {} if everything else unlisted(reader, row["case_ref"], rows)
-        answer.data["frontier"] += [r for r in rows if r["movement_id"] not in hidden]
+        answer.data["frontier"] += [r for r in rows if place_of(r) not in hidden]
         answer.data["labels"] += legend(reader, row["case_ref"], row["chain"], {r["label"] for r in rows})
         answer.left_out += not_listed(rows, hidden)
         for name in sorted({r["method"] for r in rows}):
@@ -38,8 +42,27 @@ def frontier(reader: Reader, case_ref: str | None, method: str | None, everythin
     return answer
 
 
-def unlisted(reader: Reader, case_ref: str, rows: list[Row]) -> dict[int, tuple[str, str]]:
-    """What is not listed without `--all`, by movement: coins in custody, and fees that planned legs explain."""
+def together(rows: list[Row]) -> list[Row]:
+    """Put the lots of one label together that an account holds."""
+    found: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        lot = row["state"] == "live" and row["movement_id"] is None
+        key = (row["method"], row["label"], *place_of(row)) if lot else (id(row),)
+        if key in found:
+            units = str(int(found[key]["traced"]) + int(row["traced"]))
+            found[key] |= {"traced": units, "amount": units, "hop": max(found[key]["hop"], row["hop"])}
+        else:
+            found[key] = dict(row)
+    return list(found.values())
+
+
+def place_of(row: Row) -> Place:
+    """Where a row of the frontier is: a movement, or what an account holds of an asset."""
+    return row["movement_id"], row["address"], row["asset"]
+
+
+def unlisted(reader: Reader, case_ref: str, rows: list[Row]) -> dict[Place, tuple[str, str]]:
+    """What is not listed without `--all`, by place: what is in custody, and fees that planned legs explain."""
     held = {role.value for role in HELD_ROLES}
     fees: dict[str, set[str]] = {"fee": set(), "unexplained": set()}
     for place, txid in reader.raw(
@@ -49,24 +72,24 @@ def unlisted(reader: Reader, case_ref: str, rows: list[Row]) -> dict[int, tuple[
     ):
         fees[place].add(txid)
     planned = fees["fee"] - fees["unexplained"]
-    hidden: dict[int, tuple[str, str]] = {}
+    hidden: dict[Place, tuple[str, str]] = {}
     for row in rows:
         if row["state"] == "live" and row["role"] in held:
-            hidden[row["movement_id"]] = IN_CUSTODY
+            hidden[place_of(row)] = KEPT if row["movement_id"] is None else IN_CUSTODY
         elif row["boundary"] == "fee" and row["txid"] in planned:
-            hidden[row["movement_id"]] = PLANNED_FEE
+            hidden[place_of(row)] = PLANNED_FEE
     return hidden
 
 
-def not_listed(rows: list[Row], hidden: Mapping[int, tuple[str, str]]) -> Iterator[Row]:
+def not_listed(rows: list[Row], hidden: Mapping[Place, tuple[str, str]]) -> Iterator[Row]:
     """Say what is not listed: how many, and how much of each asset, by each method."""
     groups: dict[tuple[str, str, tuple[str, str]], list[Row]] = {}
     for row in rows:
-        if row["movement_id"] in hidden:
-            groups.setdefault((row["method"], row["asset"], hidden[row["movement_id"]]), []).append(row)
+        if place_of(row) in hidden:
+            groups.setdefault((row["method"], row["asset"], hidden[place_of(row)]), []).append(row)
     for (method, _, (thing, where)), group in groups.items():
         picked = ("case_ref", "chain", "method", "asset", "symbol", "decimals")
-        count = len({row["movement_id"] for row in group})
+        count = len({place_of(row) for row in group})
         yield {
             "what": f"{method}: {count} {thing}{'' if count == 1 else 's'} {where}",
             "why": "not listed without --all",
@@ -86,15 +109,24 @@ def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, 
         key = row["label"], row["asset"], row["state"]
         found[key] = found.get(key, 0) + int(row["traced"])
     wrong: list[str] = []
-    for seed in reader.rows(f"{sql} WHERE case_ref = :case_ref AND chain = :chain ORDER BY label", **keys):
+    seeds = reader.rows(f"{sql} WHERE case_ref = :case_ref AND chain = :chain ORDER BY label", **keys)
+    swapped = {} if method == FIRST_HOP else converted(reader, keys, method)
+    seeds += [
+        {"label": label, **kind, "amount": "0"}
+        for (label, asset), (_, kind) in swapped.items()
+        if not any((seed["label"], seed["asset"]) == (label, asset) for seed in seeds)
+    ]
+    for seed in seeds:
         live = found.pop((seed["label"], seed["asset"], "live"), 0)
         leaves = found.pop((seed["label"], seed["asset"], "leaf"), 0)
-        begun = int(seed.pop("amount"))
+        came = swapped[seed["label"], seed["asset"]][0] if (seed["label"], seed["asset"]) in swapped else 0
+        begun = int(seed.pop("amount")) + came
         if begun != live + leaves:
             wrong.append(f"label {seed['label']}: {begun} {seed['symbol']} units seeded, {live + leaves} found")
         if begun or live or leaves:
             sums = {
                 "begun": str(begun),
+                "converted": str(came),
                 "live": str(live),
                 "leaves": str(leaves),
                 "exact": begun == live + leaves,
@@ -104,10 +136,28 @@ def add_sums(reader: Reader, answer: Answer, keys: dict[str, str], method: str, 
     said = (
         wrong[0]
         if wrong
-        else "live coins and leaves add up to what was " + ("unexplained" if method == FIRST_HOP else "seized")
+        else "what is live and leaves add up to what was " + ("unexplained" if method == FIRST_HOP else "seized")
     )
     subject = f"{keys['case_ref']} {keys['chain']} {method}"
     answer.checks.append(Check("TRACE-2", subject, CONTRADICTED if wrong else SHOWN, said))
+
+
+def converted(reader: Reader, keys: dict[str, str], method: str) -> dict[tuple[int, str], tuple[int, Row]]:
+    """How many units of each label came by a swap into which asset, and what is to be said of the asset."""
+    found: dict[tuple[int, str], tuple[int, Row]] = {}
+    for label, asset, symbol, decimals, amount in reader.raw(
+        "SELECT e.ordinal, a.caip19, a.symbol, a.decimals, e.amount FROM trace_run r JOIN cases k ON k.id = r.case_id"
+        " JOIN chain c ON c.id = r.chain_id JOIN trace_edge e ON e.run_id = r.id AND e.from_id <> e.to_id"
+        " JOIN movement m ON m.id = e.to_id JOIN block b ON b.id = m.block_id AND b.canonical"
+        " JOIN movement i ON i.id = e.from_id AND i.asset_id <> m.asset_id JOIN asset a ON a.id = m.asset_id"
+        " WHERE k.ref = :case_ref AND c.name = :chain AND r.method = :method AND r.live AND r.superseded_by IS NULL"
+        " AND e.ordinal IS NOT NULL",
+        **keys,
+        method=method,
+    ):
+        had, kind = found.get((label, asset), (0, {"symbol": symbol, "decimals": decimals, "asset": asset}))
+        found[label, asset] = had + int(amount), kind
+    return found
 
 
 def budget_row(row: Row) -> Row:

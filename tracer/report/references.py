@@ -8,6 +8,8 @@ from tracer.store.reader import Reader
 
 TXID = re.compile("(?:0x)?([0-9a-fA-F]{64})")
 SHORTENED = re.compile(r"(?:0x)?([0-9A-Za-z]{2,})\.{2,3}([0-9A-Za-z]{2,})(:\d{1,10})?")
+OUTPUT = re.compile(r"([0-9a-f]{64}):(\d{1,10})")
+PAYS = ("out", "log", "trace")
 MOST_NAMED = 5
 
 
@@ -41,23 +43,36 @@ def in_full(reader: Reader, ref: str) -> str:
 
 
 def movements_of(reader: Reader, ref: str) -> list[Row]:
-    """The stored movements that a reference names, canonical or not; none for a watch without any.
+    """The stored movements that a reference names, canonical or not; none for a holder that was paid nothing.
 
+    On account chains txid:n is the payment by log n of the transaction, or where it has none by its value transfer n.
     Raises UnknownRef.
     """
     bare = ref.removeprefix("0x").lower()
-    if match := re.fullmatch(r"([0-9a-f]{64}):(\d{1,10})", bare):
+    if match := OUTPUT.fullmatch(bare):
         rows = of_transaction(reader, match[1])
-        rows = [row for row in rows if row["outpoint"] == f"{match[1]}:{int(match[2])}"]
+        index = int(match[2])
+        rows = [row for row in rows if row["kind"] in PAYS and row["idx"] == index]
+        rows = [row for row in rows if row["kind"] == "log"] or rows
     elif re.fullmatch(r"[0-9a-f]{64}", bare):
         rows = of_transaction(reader, bare)
-    elif watched := of_watch(reader, ref):
-        return moved_to(reader, watched)
     else:
-        rows = of_holder(reader, ref, bare)
+        return moved_to(reader, holders_named(reader, ref))
     if not rows:
         raise UnknownRef(f"{ref!r} is not in the store")
     return rows
+
+
+def holders_named(reader: Reader, ref: str) -> list[int]:
+    """The holders that a reference names: of a watch, or by address, script or account; raises UnknownRef."""
+    found = of_watch(reader, ref)
+    if not found:
+        low, bare = ref.lower(), ref.removeprefix("0x").lower()
+        sql = "SELECT holder_id FROM v_holder WHERE address = :ref OR holder = :bare OR address = :low"
+        found = [number for (number,) in reader.raw(sql, ref=ref, bare=bare, low=low)]
+    if not found:
+        raise UnknownRef(f"{ref!r} is not in the store")
+    return found
 
 
 def of_transaction(reader: Reader, txid: str) -> list[Row]:
@@ -69,17 +84,6 @@ def of_watch(reader: Reader, ref: str) -> list[int]:
     """The holders of a watch, by its whole name or, where it stands for many, by what the case file calls it."""
     sql = "SELECT holder_id FROM watch WHERE ref = :ref OR substr(ref, 1, length(:ref) + 1) = :ref || '/'"
     return [number for (number,) in reader.raw(sql, ref=ref)]
-
-
-def of_holder(reader: Reader, ref: str, bare: str) -> list[Row]:
-    """What moved to a holder, given by address, script or account."""
-    found = reader.raw(
-        "SELECT holder_id FROM v_holder WHERE address = :ref OR holder = :bare OR address = :low",
-        ref=ref,
-        bare=bare,
-        low=ref.lower(),
-    )
-    return moved_to(reader, [number for (number,) in found])
 
 
 def moved_to(reader: Reader, holders: list[int]) -> list[Row]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from tracer.report import tables
+from tracer.report import tables, traces
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
+from tracer.report.audited import print_audit, print_runs
 from tracer.report.inferred import print_labels, print_links
 from tracer.report.lines import clean, units
 from tracer.report.lived import print_life
+from tracer.report.routes import print_divergence, print_origins, print_paths
 from tracer.report.screen import Screen
 from tracer.report.storyboard import print_report
 
@@ -14,10 +16,15 @@ PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
     "status": tables.print_status,
     "transfers": tables.print_transfers,
     "legs": tables.print_legs,
-    "trace": tables.print_trace,
-    "frontier": tables.print_frontier,
+    "trace": traces.print_trace,
+    "origins": print_origins,
+    "paths": print_paths,
+    "divergence": print_divergence,
+    "frontier": traces.print_frontier,
     "reconcile": tables.print_reconcile,
     "life": print_life,
+    "runs": print_runs,
+    "audit": print_audit,
     "report": print_report,
     "labels": print_labels,
     "links": print_links,

@@ -6,7 +6,8 @@ from tracer.report.answer import GRAVITY, NOT_SHOWN, SHOWN, Answer, Row
 from tracer.report.casereport import totals
 from tracer.report.lines import clean, depth, units, when, whose
 from tracer.report.screen import Screen
-from tracer.report.tables import print_equation, print_legend, print_sums
+from tracer.report.tables import print_equation
+from tracer.report.traces import print_legend, print_sums
 
 SEVERITIES = ("CRITICAL", "HIGH", "WARN", "INFO")
 
@@ -123,24 +124,28 @@ def print_leak(leak: Row, screen: Screen) -> None:
     """Print where a leaked payment is now, the methods side by side."""
     hop = leak["first_hop"]
     if hop is not None:
-        screen.pairs(4, [("now", f"followed to this account, the first hop: {units(hop['traced'], hop)}")])
-    ends: dict[int, Row] = {}
-    shares: dict[int, list[str]] = {}
+        screen.pairs(4, [("first hop", f"{units(hop['traced'], hop)} came to {whose(hop)}")])
+    ends: dict[tuple[int, str, str], Row] = {}
+    shares: dict[tuple[int, str, str], list[str]] = {}
     for trace in leak["traces"]:
         for end in totals(trace):
-            ends[end["movement_id"]] = end
-            shares.setdefault(end["movement_id"], []).append(f"{trace['method']} {units(end['traced_total'], end)}")
-    for number, end in sorted(ends.items()):
-        state = "live, unspent" if end["state"] == "live" else f"ends: {end['boundary']}"
-        screen.wrapped(f"    hop {end['hop']}  ", f"{', '.join(shares[number])}  {state}")
-        screen.line(f"           {'fee of ' + end['txid'] if end['outpoint'] is None else end['outpoint']}")
-        if end["outpoint"] is not None:
+            at = end["movement_id"] or 0, end["address"] or "", end["asset"]
+            ends[at] = end
+            shares.setdefault(at, []).append(f"{trace['method']} {units(end['traced_total'], end)}")
+    for place, end in sorted(ends.items(), key=lambda pair: (not pair[0][0], pair[0])):
+        state = f"live, {end['reason']}" if end["state"] == "live" else f"ends: {end['boundary']}"
+        if end["movement_id"] is None:
+            state = "live, held by"
+        screen.wrapped(f"    hop {end['hop']}  ", f"{', '.join(shares[place])}  {state}")
+        if end["movement_id"] is not None:
+            screen.line(f"           {end['outpoint'] or ('fee of ' if end['address'] is None else '') + end['txid']}")
+        if end["address"] is not None:
             screen.line(f"           {whose(end)}")
     labels = {row["label"]: row for trace in leak["traces"] for row in trace["labels"]}
     print_legend([labels[label] for label in sorted(labels)], screen, 4)
     for trace in leak["traces"]:
         screen.line(f"    {trace['method']}:")
-        print_sums(trace["sums"], trace["starts"], screen, 6)
+        print_sums(trace["sums"], screen, 6)
     if len(leak["traces"]) > 1:
         agree = "agree to the unit" if leak["methods_agree"] else "differ: each is exact by its own rule"
         screen.line(f"    {' and '.join(trace['method'] for trace in leak['traces'])} {agree}")

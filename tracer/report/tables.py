@@ -1,10 +1,9 @@
-"""Prints the answers of single commands as tables and lines."""
+"""Prints the answers of single commands about custody as tables and lines."""
 
-from collections.abc import Sequence
 from itertools import groupby
 
 from tracer.report.answer import Answer, Row
-from tracer.report.lines import clean, depth, short, units, when, whose
+from tracer.report.lines import clean, depth, short, units, when
 from tracer.report.screen import Screen
 
 MOST_COUNTERPARTIES = 3
@@ -112,97 +111,6 @@ def print_legs(answer: Answer, screen: Screen) -> None:
             for leg in answer.data["legs"]
         ),
     )
-
-
-def print_trace(answer: Answer, screen: Screen) -> None:
-    """Print forward traces hop by hop, where they end, and their sums."""
-    if not answer.data["traces"] and not answer.data["first_hops"]:
-        screen.line(f"No seized value is traced to {clean(answer.data['ref'])}.")
-    for row in answer.data["postings"]:
-        leg = "" if row["leg_ref"] is None else f" of leg {clean(row['leg_ref'])}"
-        to = "" if row["address"] is None else f", {clean(row['address'])}"
-        what = f"{units(row['amount'], row)}{leg}: {clean(row['reason'])}{to}"
-        screen.wrapped("  ", f"posted by {clean(row['case_ref'])} as {row['place']}: {what}")
-    for trace in answer.data["traces"]:
-        screen.head(f"Case {clean(trace['case_ref'])} on {trace['chain']}, {trace['method']}")
-        for coin in trace["starts"]:
-            screen.line(f"  from {coin['outpoint']}  {units(coin['amount'], coin)}  {whose(coin)}")
-        previous = None
-        ends = {(end["movement_id"], end["label"]): end for end in trace["ends"]}
-        for step in trace["steps"]:
-            if step["txid"] != previous:
-                screen.line(f"  block {step['height']}  {step['txid']}")
-                previous = step["txid"]
-            end = ends.get((step["to_id"], step["label"]))
-            state = "" if end is None else "  live" if end["state"] == "live" else f"  ends: {end['boundary']}"
-            place = "fee" if step["to_outpoint"] is None else f":{step['to_outpoint'].partition(':')[2]}"
-            holder = "" if step["address"] is None else f"  {clean(step['address'])}"
-            screen.line(
-                f"    {place:<5} hop {step['hop']:<3} label {step['label']:<3} "
-                f"{units(step['amount'], step)}{holder}{state}"
-            )
-        print_legend(trace["labels"], screen)
-        print_sums(trace["sums"], trace["starts"], screen)
-    for hop in answer.data["first_hops"]:
-        screen.line(
-            f"  block {hop['height']}  {hop['txid']}\n    first hop  {units(hop['traced'], hop)}  {whose(hop)}"
-            f"  ends: {clean(hop['boundary'])}"
-        )
-
-
-def print_sums(sums: Sequence[Row], coins: Sequence[Row], screen: Screen, indent: int = 2) -> None:
-    """Print what went in and what came out, per label."""
-    for row in sums:
-        coin = coins[0] if coins else row
-        begun, live, leaves = (units(row[name], coin) for name in ("begun", "live", "leaves"))
-        joined = f" + joined on the way {units(row['joined'], coin)}" if row["joined"] != "0" else ""
-        sign = "=" if row["exact"] else "DIFFERS FROM"
-        screen.line(f"{' ' * indent}label {row['label']}: {begun}{joined} {sign} live {live} + leaves {leaves}")
-
-
-def print_legend(labels: Sequence[Row], screen: Screen, indent: int = 2) -> None:
-    """Print which seized coins the labels are."""
-    many = len({(row["case_ref"], row["chain"]) for row in labels}) > 1
-    for row in labels:
-        place = f"{clean(row['case_ref'])} {clean(row['chain'])} " if many else ""
-        whose_coin = clean(row["watch_ref"] or row["address"])
-        screen.wrapped(
-            f"{' ' * indent}{place}label {row['label']} is ",
-            f"{units(row['amount'], row)} of {whose_coin}, seized as {row['outpoint']}",
-        )
-
-
-def print_frontier(answer: Answer, screen: Screen) -> None:
-    """Print where traced value is now, and the sums per label."""
-    screen.table(
-        ("method", "state", "label", "traced", "hop", "held by", "coin", "block"),
-        (
-            (
-                row["method"],
-                "live" if row["state"] == "live" else clean(row["boundary"]),
-                clean(row["label"]),
-                units(row["traced"], row),
-                str(row["hop"]),
-                clean(row["watch_ref"]) if row["watch_ref"] else short(row["address"]),
-                short(row["outpoint"] or row["txid"]),
-                str(row["height"]),
-            )
-            for row in answer.data["frontier"]
-        ),
-        right=("traced",),
-    )
-    screen.line()
-    print_legend(answer.data["labels"], screen, 0)
-    screen.line()
-    for row in answer.data["sums"]:
-        label = "unexplained" if row["label"] is None else f"label {row['label']}"
-        sign = "=" if row["exact"] else "DIFFERS FROM"
-        subject = f"{clean(row['case_ref'])} {clean(row['chain'])} {row['method']} {label}"
-        screen.wrapped(
-            "",
-            f"{subject}: {units(row['begun'], row)} {sign}"
-            f" live {units(row['live'], row)} + leaves {units(row['leaves'], row)}",
-        )
 
 
 def print_reconcile(answer: Answer, screen: Screen) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from tracer.book import Numbered
 from tracer.casework import Prepared
@@ -18,9 +18,6 @@ from tracer.store.tables import (
     HeldRow,
     LedgerRow,
     MovementRow,
-    TraceCoinRow,
-    TraceEdgeRow,
-    TraceLabelRow,
     Tx,
     VerdictRow,
 )
@@ -102,38 +99,6 @@ def insert_postings(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared
     )
     columns = "case_id asset_id block_id seized credits held delivered fees unexplained"
     insert_many(store.connection, LedgerRow, columns, ledger)
-
-
-def insert_traces(store: "Rows", chain: ChainHandle, blocks: Sequence[Prepared]) -> None:
-    """Labels, edges, and how far each traced output is."""
-    if not any(b.labels or b.edges or b.traced for b in blocks):
-        return
-    rows = store.connection.execute(
-        text("SELECT case_id, method, id FROM trace_run WHERE chain_id = :c AND superseded_by IS NULL"), {"c": chain.id}
-    )
-    runs = {(case_id, method): run_id for case_id, method, run_id in rows}
-    insert_many(
-        store.connection,
-        TraceLabelRow,
-        "case_id block_id ordinal movement_id",
-        ((case_id, b.block_id, label, movement_id) for b in blocks for case_id, label, movement_id in b.labels),
-    )
-    insert_many(
-        store.connection,
-        TraceEdgeRow,
-        "run_id to_id seq from_id ordinal amount",
-        (
-            (runs[case_id, e.method], e.to_id, e.seq, e.from_id, e.label, e.amount)
-            for b in blocks
-            for case_id, e in b.edges
-        ),
-    )
-    insert_many(
-        store.connection,
-        TraceCoinRow,
-        "case_id movement_id hop boundary",
-        ((case_id, r.movement_id, r.hop, r.boundary) for b in blocks for case_id, r in b.traced),
-    )
 
 
 def insert_judged(

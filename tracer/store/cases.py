@@ -1,6 +1,7 @@
 """Imports a case into the store, append-only: it adds rows, and refuses what would change an imported one."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from sqlalchemy import text
 
@@ -20,24 +21,27 @@ from tracer.store.declared import (
 )
 from tracer.store.imported import additions, stored_case, stored_refs
 from tracer.store.rows import insert_many
-from tracer.store.tables import TraceRunRow
+from tracer.store.tracerows import register_live
 from tracer.store.writer import Store
-from tracer.taint.following import METHODS
+from tracer.taint.boundaries import Limits
 from tracer.types import ChainId
 
-ENGINE = "sparse frontier 1"
-FEE_POLICY = "sink"
 SHOWN_AT_ONCE = 10_000
 """Up to so many watches of a chain get their address text at import, more get it at their first movement."""
 
 
 def import_case(
-    store: Store, case: Case, chains: Mapping[ChainId, ChainHandle], utxo: frozenset[ChainId], now: int = 0
+    store: Store,
+    case: Case,
+    chains: Mapping[ChainId, ChainHandle],
+    limits: Mapping[ChainId, Limits] = MappingProxyType({}),
+    now: int = 0,
 ) -> bool:
     """Store a case, or what its file adds to it; False if this very file was imported before.
 
-    now: the wall clock. Where a chain was already followed past the height at which new watches begin, a back-fill is
-    noted, and they count once it is published. Raises CaseRefused if the file changes what was imported.
+    limits: how far its traces go on each chain. now: the wall clock. Where a chain was already followed past the height
+    at which new watches begin, a back-fill is noted, and they count once it is published. Raises CaseRefused if the
+    file changes what was imported.
     """
     with store.connection.begin():
         find = text("SELECT id FROM cases WHERE ref = :ref")
@@ -56,7 +60,9 @@ def import_case(
         imported = [(case_id, now, case.source_sha256)]
         insert_many(store.connection, CaseImportRow, "case_id imported_at source_sha256", imported)
         late = late_rows(store, added, case_id, chains)
-        insert_declarations(store, added, case_id, chains, utxo, late)
+        insert_declarations(store, added, case_id, chains, late)
+        for chain, height in added.seizures.items():
+            register_live(store.connection, case_id, chains[chain].id, height, limits.get(chain, Limits()), now)
     return True
 
 
@@ -114,7 +120,6 @@ def insert_declarations(
     case: Case,
     case_id: int,
     chains: Mapping[ChainId, ChainHandle],
-    utxo: frozenset[ChainId],
     late: Mapping[ChainId, int],
 ) -> None:
     """Insert declarations of a case inside the caller's transaction; they may name what it declared before.
@@ -140,13 +145,6 @@ def insert_declarations(
     ]
     insert_many(connection, AttestationRow, "watch_id institution_id document_id valid_from valid_to", attested)
     insert_legs(store, case, case_id, watches, chains, late)
-    runs = [
-        (case_id, chains[chain].id, method, FEE_POLICY, ENGINE)
-        for chain in case.seizures
-        if chain in utxo
-        for method in METHODS
-    ]
-    insert_many(connection, TraceRunRow, "case_id chain_id method fee_policy engine", runs)
 
 
 def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int], dict[str, int]]:

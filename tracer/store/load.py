@@ -18,9 +18,8 @@ from tracer.store.checkrows import load_drift, load_values
 from tracer.store.interest import split_outpoints
 from tracer.store.liferows import load_lives
 from tracer.store.plans import load_plans
+from tracer.store.tracerows import COIN, CURRENT, UNSPENT, load_runs
 from tracer.store.writer import Store
-from tracer.taint.following import FIFO, HAIRCUT, Trace
-from tracer.taint.frontier import Limits, Traced, merge_neighbours, seed
 from tracer.types import (
     HELD_ROLES,
     Asset,
@@ -37,11 +36,6 @@ from tracer.types import (
 
 CLOCK_SPAN = 2016
 """Blocks among which the latest time is looked for: times may step back, but never by so many blocks."""
-
-UNSPENT = """NOT EXISTS (SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id
-    WHERE i.spends_id = m.id AND ib.canonical)"""
-COIN = """movement m JOIN block b ON b.id = m.block_id AND b.canonical JOIN tx t ON t.id = m.tx_id
-    JOIN holder h ON h.id = m.target_id"""
 
 
 def cursor(store: Store, chain: ChainHandle) -> tuple[BlockRef, Marks] | None:
@@ -161,7 +155,6 @@ def load_casework(
     chain: ChainHandle,
     utxo: bool,
     native: Asset,
-    limits: Limits,
     interest_of: Callable[[Holder], tuple[Interest, ...]],
 ) -> Casework:
     """Rebuild a chain's casework; call it with no other transaction under way, or inside a disconnect."""
@@ -193,7 +186,6 @@ def load_casework(
     for book in books.values():
         book.opened = tip is not None and tip[0] >= book.seizure
     coins = load_coins(connection, chain) if utxo else {}
-    traces = {case_id: load_trace(connection, chain, case_id, limits) for case_id in books} if utxo else {}
     if utxo:
         load_own_coins(connection, chain, books)
         load_missing(connection, chain, books)
@@ -206,7 +198,7 @@ def load_casework(
         interest_of,
         lambda holder: chain.show(holder) or holder.hex(),
         books,
-        traces,
+        load_runs(connection, chain, utxo, books),
         coins,
         chain.policy,
         tip[1] if tip is not None else 0,
@@ -316,7 +308,8 @@ def load_coins(connection: Connection, chain: ChainHandle) -> dict[Outpoint, Tra
             f" FROM {COIN} WHERE b.chain_id = :c AND m.kind = :out AND"
             f" (EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = m.target_id AND {published('w')} AND (m.id > 0"
             " OR b.height >= (SELECT f.from_height FROM backfill f WHERE f.id = w.late_id))) OR m.id IN"
-            f" (SELECT movement_id FROM trace_coin WHERE boundary IS NULL)) AND {UNSPENT} ORDER BY m.id"
+            f" (SELECT c.movement_id FROM trace_coin c JOIN trace_run r ON r.id = c.run_id WHERE c.boundary IS NULL"
+            f" AND {CURRENT})) AND {UNSPENT} ORDER BY m.id"
         ),
         {"c": chain.id, "out": int(Kind.OUT)},
     )
@@ -366,54 +359,3 @@ def load_missing(connection: Connection, chain: ChainHandle, books: dict[int, Bo
             {"case": case_id, "c": chain.id},
         )
         books[case_id].missing = frozenset(points) - {outpoint(Hash(bytes(txid)), index) for txid, index in found}
-
-
-def load_trace(connection: Connection, chain: ChainHandle, case_id: int, limits: Limits) -> Trace:
-    """Rebuild the live coins of one case's traces."""
-    keys = {"c": chain.id, "case": case_id}
-    labels = connection.execute(
-        text(
-            "SELECT count(*) FROM trace_label l JOIN block b ON b.id = l.block_id AND b.canonical"
-            " WHERE l.case_id = :case AND b.chain_id = :c"
-        ),
-        keys,
-    ).scalar_one()
-    trace = Trace(limits, {}, int(labels))
-    for txid, index, ordinal, amount in connection.execute(
-        text(
-            f"SELECT t.txid, m.idx, l.ordinal, m.amount FROM trace_label l JOIN block lb ON lb.id = l.block_id"
-            f" AND lb.canonical JOIN {COIN} WHERE m.id = l.movement_id AND l.case_id = :case AND b.chain_id = :c"
-            f" AND {UNSPENT}"
-        ),
-        keys,
-    ):
-        trace.coins[outpoint(Hash(bytes(txid)), index)] = seed(ordinal, int(amount))
-    coins: dict[int, tuple[Outpoint, int, int]] = {}
-    for movement_id, txid, index, amount, hop in connection.execute(
-        text(
-            f"SELECT m.id, t.txid, m.idx, m.amount, c.hop FROM trace_coin c JOIN {COIN} WHERE m.id = c.movement_id"
-            f" AND c.case_id = :case AND c.boundary IS NULL AND b.chain_id = :c AND {UNSPENT}"
-        ),
-        keys,
-    ):
-        coins[movement_id] = (outpoint(Hash(bytes(txid)), index), int(amount), hop)
-    fifo: dict[int, list[tuple[int | None, int]]] = {}
-    haircut: dict[int, dict[int, int]] = {}
-    for to_id, method, ordinal, amount in connection.execute(
-        text(
-            f"SELECT e.to_id, r.method, e.ordinal, e.amount FROM trace_edge e JOIN trace_run r ON r.id = e.run_id"
-            f" JOIN trace_coin c ON c.case_id = r.case_id AND c.movement_id = e.to_id JOIN {COIN} WHERE m.id = e.to_id"
-            f" AND r.case_id = :case AND c.boundary IS NULL AND b.chain_id = :c AND {UNSPENT}"
-            " ORDER BY e.run_id, e.to_id, e.seq"
-        ),
-        keys,
-    ):
-        if method == FIFO:
-            fifo.setdefault(to_id, []).append((ordinal, int(amount)))
-        elif method == HAIRCUT:
-            shares = haircut.setdefault(to_id, {})
-            shares[ordinal] = shares.get(ordinal, 0) + int(amount)
-    for movement_id, (point, amount, hop) in coins.items():
-        segments = merge_neighbours(fifo.get(movement_id, [(None, amount)]))
-        trace.coins[point] = Traced(segments, haircut.get(movement_id, {}), hop)
-    return trace

@@ -18,9 +18,8 @@ from tracer.store.interest import InterestReader, split_outpoints
 from tracer.store.load import load_attestations
 from tracer.store.plans import load_plans
 from tracer.store.spans import ALL
+from tracer.store.tracerows import fresh_runs
 from tracer.store.writer import Store
-from tracer.taint.following import Trace
-from tracer.taint.frontier import Limits
 from tracer.types import (
     Asset,
     AssetId,
@@ -203,7 +202,7 @@ def late_holders(store: Store, chain: ChainHandle, job: Job) -> Iterator[Holder]
 
 
 def fresh_casework(
-    store: Store, chain: ChainHandle, utxo: bool, native: Asset, limits: Limits, job: Job, rivals: Rivals
+    store: Store, chain: ChainHandle, utxo: bool, native: Asset, job: Job, rivals: Rivals
 ) -> tuple[Casework, KnownIds]:
     """A casework that holds the job's case alone, before its first block; call it inside a transaction."""
     connection = store.connection
@@ -233,7 +232,7 @@ def fresh_casework(
         interest_of,
         lambda holder: chain.show(holder) or holder.hex(),
         books,
-        {case_id: Trace(limits) for case_id in books} if utxo else {},
+        fresh_runs(connection, chain.id, utxo, books),
         {},
         chain.policy,
         rivals=rivals,

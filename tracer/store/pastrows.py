@@ -10,14 +10,16 @@ from tracer.life import Lives
 from tracer.notices import Notice
 from tracer.prepared import Judged, Prepared
 from tracer.store.backfills import UnfilledRow
-from tracer.store.blockrows import insert_judged, insert_postings, insert_traces, movement_row
+from tracer.store.blockrows import insert_judged, insert_postings, movement_row
 from tracer.store.chains import ChainHandle
 from tracer.store.checkrows import insert_checks, keep_header
+from tracer.store.derived import forget
 from tracer.store.liferows import insert_changes
 from tracer.store.past import Job, Known, lowest, number_below
 from tracer.store.rows import insert_many
 from tracer.store.spans import extend_spans, late_set, open_span
-from tracer.store.tables import Block, MovementRow, TraceRunRow, Tx
+from tracer.store.tables import Block, MovementRow, Tx
+from tracer.store.tracerows import insert_openings, insert_traces, live_runs, register_live
 from tracer.store.writer import Store
 from tracer.types import BlockRef, Checked
 from tracer.value import Check
@@ -73,6 +75,7 @@ def commit_read(store: Store, chain: ChainHandle, job: Job, blocks: Sequence[Fou
     with store.connection.begin():
         insert_blocks(store.connection, chain, blocks)
         merge_facts(store, chain, blocks)
+        insert_openings(store, chain, [block.prepared for block in blocks])
         insert_checks(store, chain, [new_checks(store, chain, block) for block in blocks if block.prepared.checks])
         refs = [block.prepared.facts.ref for block in blocks]
         read = [(b.prepared.facts.ref.height, b.prepared.facts.ref.hash, b.prepared.facts.checked) for b in blocks]
@@ -126,6 +129,7 @@ def insert_blocks(connection: Connection, chain: ChainHandle, blocks: Iterable[F
 def insert_new(store: Store, chain: ChainHandle, blocks: Sequence[Found]) -> None:
     """Insert the transactions and movements of stored blocks that are not stored yet; rows that are there stay."""
     connection = store.connection
+    forget(connection, (block.known.block for block in blocks if block.known.stored and block.prepared.txs))
     for block in blocks:
         for asset in block.prepared.facts.new_assets:
             if asset.id not in chain.assets:
@@ -236,7 +240,7 @@ def publish(
     assert job.done is not None, "a back-fill that has not begun cannot be published"
     connection = store.connection
     with connection.begin():
-        supersede(connection, chain, job)
+        supersede(connection, chain, job, now)
         insert_postings(store, chain, blocks)
         insert_traces(store, chain, blocks)
         told = already_told(connection, job)
@@ -306,7 +310,8 @@ SUPERSEDED = {
     ),
     "label": (
         "trace_label",
-        "'block', r.block_id, 'label', r.ordinal, 'movement', r.movement_id",
+        "'block', r.block_id, 'label', r.ordinal, 'movement', r.movement_id, 'holder', r.holder_id,"
+        " 'asset', r.asset_id, 'amount', r.amount",
         "r.case_id = :case AND r.block_id IN (SELECT id FROM block WHERE chain_id = :c AND canonical)",
     ),
     "edge": (
@@ -317,15 +322,21 @@ SUPERSEDED = {
     ),
     "reach": (
         "trace_coin",
-        "'movement', r.movement_id, 'hop', r.hop, 'boundary', r.boundary",
-        "r.case_id = :case AND r.movement_id IN (SELECT m.id FROM movement m JOIN block b ON b.id = m.block_id"
-        " WHERE b.chain_id = :c AND b.canonical)",
+        "'run', r.run_id, 'movement', r.movement_id, 'hop', r.hop, 'boundary', r.boundary",
+        "r.run_id IN (SELECT id FROM trace_run WHERE case_id = :case AND chain_id = :c AND live) AND r.movement_id IN"
+        " (SELECT m.id FROM movement m JOIN block b ON b.id = m.block_id AND b.canonical)",
+    ),
+    "lots": (
+        "trace_lots",
+        "'run', r.run_id, 'holder', r.holder_id, 'asset', r.asset_id, 'block', r.block_id, 'state', r.state",
+        "r.run_id IN (SELECT id FROM trace_run WHERE case_id = :case AND chain_id = :c AND live) AND r.block_id IN"
+        " (SELECT id FROM block WHERE chain_id = :c AND canonical)",
     ),
 }
 """What is replaced: the table, its row as JSON, and which rows, of a case (:case) on a chain (:c)."""
 
 
-def supersede(connection: Connection, chain: ChainHandle, job: Job) -> None:
+def supersede(connection: Connection, chain: ChainHandle, job: Job, now: int) -> None:
     """Put aside what a case posted and traced on our chain before it was back-filled; its verdicts stay."""
     replaced = 0
     keys: dict[str, object] = {"case": job.case_id, "c": chain.id, "id": job.id}
@@ -339,20 +350,17 @@ def supersede(connection: Connection, chain: ChainHandle, job: Job) -> None:
             keys,
         ).rowcount
         connection.execute(text(f"DELETE FROM {table} AS r WHERE {where}"), keys)
-    runs = connection.execute(
-        text(
-            "SELECT method, fee_policy, engine FROM trace_run WHERE case_id = :case AND chain_id = :c"
-            " AND superseded_by IS NULL ORDER BY id"
-        ),
-        keys,
-    ).all()
+    runs = live_runs(connection, chain.id, job.case_id)
     if replaced and runs:
         connection.execute(
             text(
                 "UPDATE trace_run SET superseded_by = :id WHERE case_id = :case AND chain_id = :c"
-                " AND superseded_by IS NULL"
+                " AND superseded_by IS NULL AND live"
             ),
             keys,
         )
-        rows = [(job.case_id, chain.id, method, fee_policy, engine) for method, fee_policy, engine in runs]
-        insert_many(connection, TraceRunRow, "case_id chain_id method fee_policy engine", rows)
+        since = connection.execute(
+            text("SELECT s.height FROM seizure s WHERE s.case_id = :case AND s.chain_id = :c"), keys
+        ).scalar_one()
+        limits = next(iter(runs.values()))[1]
+        register_live(connection, job.case_id, chain.id, int(since), limits, now, [method for _, method in runs])

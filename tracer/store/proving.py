@@ -10,8 +10,9 @@ from tracer.store.backfills import published
 from tracer.store.blockrows import insert_judged
 from tracer.store.chains import ChainHandle
 from tracer.store.liferows import insert_changes
+from tracer.store.tracerows import was_followed
 from tracer.store.writer import Store
-from tracer.types import BlockFacts, BlockRef, Checked, Hash, Lane
+from tracer.types import BlockFacts, BlockRef, Checked, Hash, Holder, Lane
 
 Legs = Sequence[tuple[int, int]]
 
@@ -55,6 +56,18 @@ def add_proofs(
     return judged
 
 
+def stored_parties(connection: Connection, chain: ChainHandle, refs: Sequence[BlockRef]) -> list[list[Holder]]:
+    """Whom the stored movements of some blocks name: accounts, too, that were followed then and are no more."""
+    found = text(
+        "SELECT h.key FROM holder h WHERE h.id IN (SELECT m.source_id FROM movement m JOIN block b ON b.id = m.block_id"
+        " WHERE b.chain_id = :c AND b.hash = :h UNION SELECT m.target_id FROM movement m"
+        " JOIN block b ON b.id = m.block_id WHERE b.chain_id = :c AND b.hash = :h)"
+    )
+    return [
+        [Holder(bytes(key)) for (key,) in connection.execute(found, {"c": chain.id, "h": ref.hash})] for ref in refs
+    ]
+
+
 def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[int]:
     """Add the proofs of one block; returns its transactions."""
     rows = connection.execute(
@@ -75,8 +88,14 @@ def _add(connection: Connection, chain: ChainHandle, facts: BlockFacts) -> list[
         for tx in facts.transactions
         for move in tx.movements
     }
+    height = facts.ref.height
     gone = [key for key in stored.keys() - shown.keys() if stored[key][1] > 0]  # the scanner looks for no history
-    more = [key for key in shown.keys() - stored.keys() if _was_watched(connection, chain, facts.ref.height, key[5:7])]
+    more = [
+        key
+        for key in shown.keys() - stored.keys()
+        if _was_watched(connection, chain, height, key[5:7])
+        or any(was_followed(connection, chain, height, party) for party in key[5:7] if party is not None)
+    ]
     if gone or more:
         message = (
             f"block {facts.ref.height} 0x{facts.ref.hash.hex()}: read whole, it says other than the node told of it"

@@ -24,6 +24,8 @@ def insert_many(connection: Connection, model: type[SQLModel], columns: str, row
 
 def bind(row: Row, amounts: Sequence[int]) -> tuple[object, ...]:
     """Write the amounts of a row as decimal text, which both databases take without loss."""
+    if len(amounts) == 1 and amounts[0] == len(row) - 1:
+        return (*row[:-1], str(row[-1]))
     values = list(row)
     for place in amounts:
         values[place] = str(values[place])

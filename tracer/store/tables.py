@@ -7,10 +7,22 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import attributed, backfills, checked, declared, headerchain, observed, vouched
+from tracer.store import attributed, backfills, checked, declared, derived, headerchain, observed, traced, vouched
 from tracer.store.columns import METADATA, Amount, units
 
-__all__ = ["METADATA", "Amount", "attributed", "backfills", "checked", "declared", "headerchain", "observed", "vouched"]
+__all__ = [
+    "METADATA",
+    "Amount",
+    "attributed",
+    "backfills",
+    "checked",
+    "declared",
+    "derived",
+    "headerchain",
+    "observed",
+    "traced",
+    "vouched",
+]
 
 
 class Chain(SQLModel, table=True):
@@ -227,77 +239,6 @@ class AlertRow(SQLModel, table=True):
     tx_id: int | None = Field(default=None, foreign_key="tx.id")
     message: str
     pending_id: int | None = Field(default=None, foreign_key="pending_tx.id")
-
-
-class TraceRunRow(SQLModel, table=True):
-    """A trace of one case on one chain, registered before it is computed.
-
-    superseded_by: the back-fill after which it was made anew, because a source turned out to be earlier.
-    """
-
-    __tablename__ = "trace_run"
-    __table_args__ = (
-        Index(
-            "uq_trace_run_case_id_chain_id_method",
-            "case_id",
-            "chain_id",
-            "method",
-            unique=True,
-            sqlite_where=text("superseded_by IS NULL"),
-        ),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    chain_id: int = Field(foreign_key="chain.id")
-    method: str
-    fee_policy: str
-    engine: str
-    superseded_by: int | None = None
-
-
-class TraceLabelRow(SQLModel, table=True):
-    """A seized coin that is followed; `ordinal` is its place in the label order."""
-
-    __tablename__ = "trace_label"
-    __table_args__ = (
-        Index("uq_trace_label_case_id_movement_id_block_id", "case_id", "movement_id", "block_id", unique=True),
-        Index("ix_trace_label_case_id_ordinal", "case_id", "ordinal"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    case_id: int = Field(foreign_key="cases.id")
-    block_id: int = Field(foreign_key="block.id")
-    ordinal: int
-    movement_id: int = Field(foreign_key="movement.id")
-
-
-class TraceEdgeRow(SQLModel, table=True):
-    """Traced value that went from a spent coin (IN row) into an output or fee row.
-
-    `seq` orders a coin's FIFO segments from its front; a null `ordinal` is clean value (FIFO only).
-    """
-
-    __tablename__ = "trace_edge"
-    __table_args__ = (
-        Index("uq_trace_edge_to_id_run_id_seq", "to_id", "run_id", "seq", unique=True),
-        Index("ix_trace_edge_from_id", "from_id"),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    run_id: int = Field(foreign_key="trace_run.id")
-    to_id: int = Field(foreign_key="movement.id")
-    seq: int
-    from_id: int = Field(foreign_key="movement.id")
-    ordinal: int | None = None
-    amount: int = Field(sa_column=units())
-
-
-class TraceCoinRow(SQLModel, table=True):
-    """How far a traced output is from custody, and why its trace stops there (null: it is followed)."""
-
-    __tablename__ = "trace_coin"
-    case_id: int = Field(primary_key=True, foreign_key="cases.id")
-    movement_id: int = Field(primary_key=True, foreign_key="movement.id")
-    hop: int
-    boundary: str | None = None
 
 
 class CoverageRow(SQLModel, table=True):

@@ -536,7 +536,7 @@ LEFT JOIN holder th ON th.id = m.target_id
 LEFT JOIN movement o ON o.id = m.spends_id
 LEFT JOIN tx ot ON ot.id = o.tx_id;
 
--- Value that moved, on the canonical chain: of watched holders, and in transactions that spend traced coins.
+-- Value that moved, on the canonical chain: of holders that are watched or followed, and in transactions that spend traced coins.
 --
 -- tx_position     place of the transaction in its block, from 0; null where no transaction carries the movement
 -- kind            in (a coin is spent), out (one is made), fee, trace (account value), log (token), withdrawal, reward
@@ -874,34 +874,39 @@ WHERE NOT EXISTS (
     WHERE n.case_id = d.case_id AND n.holder_id = d.holder_id AND n.asset_id = d.asset_id AND n.block_id > d.block_id
 );
 
--- The seized coins that are followed, in label order.
+-- What a case's traces begin with: its seized coins, and what its seized accounts held, in label order.
 --
--- spent           1 if the coin has been spent, else 0
--- height          height of the block that made the coin
+-- outpoint        txid:index of the coin; null: an account's balance
+-- spent           1 if the coin has been spent, else 0; null: an account's balance
+-- height          height of the block that made the coin, or after which the balance was held
+-- movement_id     movement that made the coin; null: an account's balance
 CREATE VIEW v_trace_seed AS
-SELECT k.ref AS case_ref, c.name AS chain, s.ordinal AS label, lower(hex(t.txid)) || ':' || m.idx AS outpoint, m.amount,
-    a.caip19 AS asset, a.symbol, a.decimals, coalesce(h.address, lower(hex(h.key))) AS address,
-    EXISTS (
+SELECT k.ref AS case_ref, c.name AS chain, s.ordinal AS label, lower(hex(t.txid)) || ':' || m.idx AS outpoint,
+    coalesce(m.amount, s.amount) AS amount, a.caip19 AS asset, a.symbol, a.decimals,
+    coalesce(h.address, lower(hex(h.key))) AS address,
+    CASE WHEN m.id IS NOT NULL THEN EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
-    ) AS spent,
+    ) END AS spent,
     b.height, lower(hex(b.hash)) AS block_hash, s.movement_id
 FROM trace_label s
 JOIN block sb ON sb.id = s.block_id AND sb.canonical
 JOIN cases k ON k.id = s.case_id
-JOIN movement m ON m.id = s.movement_id
-JOIN block b ON b.id = m.block_id
+LEFT JOIN movement m ON m.id = s.movement_id
+JOIN block b ON b.id = coalesce(m.block_id, s.block_id)
 JOIN chain c ON c.id = b.chain_id
-JOIN asset a ON a.id = m.asset_id
-JOIN tx t ON t.id = m.tx_id
-JOIN holder h ON h.id = m.target_id;
+JOIN asset a ON a.id = coalesce(m.asset_id, s.asset_id)
+LEFT JOIN tx t ON t.id = m.tx_id
+JOIN holder h ON h.id = coalesce(m.target_id, s.holder_id);
 
--- Seized value that went from one coin into another, or into a fee, by each method.
+-- Seized value that went from one coin or account into another, or into a fee, by each method.
 --
 -- seq             fifo: order of the units from the front of the output; haircut: order of label and input
--- from_outpoint   txid:index of the coin that was spent; null if that coin is not stored (clean units only)
--- from_id         number of the movement that spends it
--- to_outpoint     txid:index of the output; null: the fee
--- to_id           number of the output's, or the fee's, movement
+-- from_outpoint   txid:index of the coin that was spent; null: an account, or a coin that is not stored (clean units only)
+-- from_address    who paid it
+-- from_id         number of the movement that spends the coin; on account chains that of the payment, or after a swap
+--                 that of what was given
+-- to_outpoint     txid:index of the output; null: a fee, or an account
+-- to_id           number of the output's, the fee's, or the payment's movement
 -- txid            transaction that moved it
 -- label           number of the seized coin; null: clean units (fifo only)
 -- amount          base units of that label, as text
@@ -909,13 +914,14 @@ JOIN holder h ON h.id = m.target_id;
 -- hop             transactions since custody, at the receiving end
 CREATE VIEW v_trace_edge AS
 SELECT k.ref AS case_ref, c.name AS chain, r.method, b.height, lower(hex(t.txid)) AS txid, t.txid AS txid_bytes, e.seq,
-    lower(hex(ft.txid)) || ':' || o.idx AS from_outpoint, e.from_id,
+    lower(hex(ft.txid)) || ':' || o.idx AS from_outpoint,
+    CASE WHEN fh.id IS NOT NULL THEN coalesce(fh.address, lower(hex(fh.key))) END AS from_address, e.from_id,
     CASE m.kind WHEN 1 THEN lower(hex(t.txid)) || ':' || m.idx END AS to_outpoint, e.to_id,
     e.ordinal AS label,
     (
         SELECT lower(hex(st.txid)) || ':' || sm.idx
         FROM trace_label s JOIN block sb ON sb.id = s.block_id AND sb.canonical AND sb.chain_id = b.chain_id
-        JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
+        LEFT JOIN movement sm ON sm.id = s.movement_id LEFT JOIN tx st ON st.id = sm.tx_id
         WHERE s.case_id = r.case_id AND s.ordinal = e.ordinal
     ) AS label_outpoint,
     e.amount, a.caip19 AS asset, a.symbol, a.decimals,
@@ -932,14 +938,16 @@ JOIN movement i ON i.id = e.from_id
 LEFT JOIN movement o ON o.id = i.spends_id
 LEFT JOIN tx ft ON ft.id = o.tx_id
 LEFT JOIN holder h ON h.id = m.target_id
-LEFT JOIN trace_coin tc ON tc.case_id = r.case_id AND tc.movement_id = e.to_id;
+LEFT JOIN holder fh ON fh.id = i.source_id
+LEFT JOIN trace_coin tc ON tc.run_id = r.id AND tc.movement_id = e.to_id;
 
 -- Where seized value is now: coins that are followed and unspent, and leaves where following stopped, with the reason.
 --
 -- state           live: an unspent coin that is followed; leaf: the trace stops here, see boundary
 -- outpoint        txid:index of the coin; null: a fee, or an account
--- txid            transaction that brought it here
--- label           number of the seized coin; null on account chains
+-- txid            transaction that brought it here; null: what an account holds
+-- method          fifo, haircut; first-hop: where value that no leg explains went first, by the ledger (account chains)
+-- label           number of the seized coin or balance; null: first-hop
 -- traced          base units of that label here, as text; per case, chain, method and label they add up to the seed
 -- traced_key      sorts as traced does
 -- amount          base units of the whole coin or payment, clean ones included, as text
@@ -951,7 +959,7 @@ SELECT q.case_ref, q.chain, q.method, q.state, q.boundary, q.label,
     (
         SELECT lower(hex(st.txid)) || ':' || sm.idx
         FROM trace_label s JOIN block sb ON sb.id = s.block_id AND sb.canonical AND sb.chain_id = q.chain_id
-        JOIN movement sm ON sm.id = s.movement_id JOIN tx st ON st.id = sm.tx_id
+        LEFT JOIN movement sm ON sm.id = s.movement_id LEFT JOIN tx st ON st.id = sm.tx_id
         WHERE s.case_id = q.case_id AND s.ordinal = q.label
     ) AS label_outpoint, q.outpoint, q.txid, q.traced,
     printf('%03d', length(q.traced)) || q.traced AS traced_key, q.amount, q.asset, q.symbol, q.decimals,
@@ -964,18 +972,46 @@ FROM (
         CAST(sum(CAST(e.amount AS INTEGER)) AS TEXT) AS traced, m.amount,
         a.caip19 AS asset, a.symbol, a.decimals, m.target_id AS holder_id, tc.hop, b.height, m.id AS movement_id
     FROM trace_coin tc
-    JOIN cases k ON k.id = tc.case_id
+    JOIN trace_run r ON r.id = tc.run_id AND r.live AND r.superseded_by IS NULL
+    JOIN cases k ON k.id = r.case_id
     JOIN movement m ON m.id = tc.movement_id
     JOIN block b ON b.id = m.block_id AND b.canonical
-    JOIN chain c ON c.id = b.chain_id
+    JOIN chain c ON c.id = b.chain_id AND c.family = 'bitcoin'
     JOIN asset a ON a.id = m.asset_id
     JOIN tx t ON t.id = m.tx_id
-    JOIN trace_run r ON r.case_id = tc.case_id AND r.chain_id = b.chain_id AND r.superseded_by IS NULL
     JOIN trace_edge e ON e.to_id = m.id AND e.run_id = r.id AND e.ordinal IS NOT NULL
     WHERE tc.boundary IS NOT NULL OR NOT EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
     )
     GROUP BY k.ref, r.method, m.id, e.ordinal
+    UNION ALL
+    SELECT k.id, k.ref, c.id, c.name, r.method, 'leaf', tc.boundary, e.ordinal, NULL, lower(hex(t.txid)), e.amount,
+        m.amount, a.caip19, a.symbol, a.decimals, m.target_id, tc.hop, b.height, m.id
+    FROM trace_coin tc
+    JOIN trace_run r ON r.id = tc.run_id AND r.live AND r.superseded_by IS NULL
+    JOIN cases k ON k.id = r.case_id
+    JOIN movement m ON m.id = tc.movement_id
+    JOIN block b ON b.id = m.block_id AND b.canonical
+    JOIN chain c ON c.id = b.chain_id AND c.family <> 'bitcoin'
+    JOIN asset a ON a.id = m.asset_id
+    JOIN tx t ON t.id = m.tx_id
+    JOIN trace_edge e ON e.to_id = m.id AND e.run_id = r.id AND e.ordinal IS NOT NULL
+    WHERE tc.boundary IS NOT NULL
+    UNION ALL
+    SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, json_extract(lot.value, '$[0]'), NULL, NULL,
+        json_extract(lot.value, '$[1]'), json_extract(lot.value, '$[1]'), a.caip19, a.symbol, a.decimals, l.holder_id,
+        json_extract(lot.value, '$[2]'), b.height, NULL
+    FROM trace_lots l
+    JOIN trace_run r ON r.id = l.run_id AND r.live AND r.superseded_by IS NULL
+    JOIN cases k ON k.id = r.case_id
+    JOIN block b ON b.id = l.block_id AND b.canonical
+    JOIN chain c ON c.id = b.chain_id
+    JOIN asset a ON a.id = l.asset_id
+    JOIN json_each(coalesce(json_extract(l.state, '$.lots'), json_extract(l.state, '$.left'))) lot
+    WHERE json_extract(lot.value, '$[0]') IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM trace_lots n JOIN block nb ON nb.id = n.block_id AND nb.canonical
+        WHERE n.run_id = l.run_id AND n.holder_id = l.holder_id AND n.asset_id = l.asset_id AND nb.height > b.height
+    )
     UNION ALL
     SELECT k.id, k.ref, c.id, c.name, r.method, 'live', NULL, s.ordinal, lower(hex(t.txid)) || ':' || m.idx,
         lower(hex(t.txid)), m.amount, m.amount, a.caip19, a.symbol, a.decimals, m.target_id, 0, b.height, m.id
@@ -987,7 +1023,7 @@ FROM (
     JOIN chain c ON c.id = b.chain_id
     JOIN asset a ON a.id = m.asset_id
     JOIN tx t ON t.id = m.tx_id
-    JOIN trace_run r ON r.case_id = s.case_id AND r.chain_id = b.chain_id AND r.superseded_by IS NULL
+    JOIN trace_run r ON r.case_id = s.case_id AND r.chain_id = b.chain_id AND r.live AND r.superseded_by IS NULL
     WHERE NOT EXISTS (
         SELECT 1 FROM movement i JOIN block ib ON ib.id = i.block_id WHERE i.spends_id = m.id AND ib.canonical
     )
@@ -1004,9 +1040,7 @@ FROM (
     JOIN asset a ON a.id = e.asset_id
     LEFT JOIN tx t ON t.id = e.tx_id
     LEFT JOIN movement m ON m.id = e.movement_id
-    WHERE e.place = 'unexplained' AND NOT EXISTS (
-        SELECT 1 FROM trace_run r WHERE r.case_id = e.case_id AND r.chain_id = b.chain_id
-    )
+    WHERE e.place = 'unexplained' AND c.family <> 'bitcoin'
 ) q
 LEFT JOIN holder h ON h.id = q.holder_id
 LEFT JOIN watch w ON w.case_id = q.case_id AND w.holder_id = q.holder_id;
@@ -1218,3 +1252,106 @@ JOIN label o ON o.address = l.address AND o.currency = l.currency AND o.chain_id
     AND (o.label <> l.label OR o.category <> l.category)
 JOIN label_pack q ON q.id = o.pack_id AND q.superseded_by IS NULL
 WHERE l.chain_id IS NULL;
+
+-- The trace runs that were registered, with what was chosen before each was computed. A run is never altered.
+--
+-- run_id          number of the run; `tracer audit` takes it
+-- method          fifo, haircut, poison, lifo, tiho, seniority, clean-first
+-- variant         outpoints: begins with named coins, not with what was seized; else empty
+-- rounding        how parts of units are avoided
+-- fee_policy      sink: traced fees end there; coinbase: they go on to the miner where the block is stored whole
+-- limits          JSON: max_hops, min_amount (base units), max_live; 1073741824: no limit
+-- stop_at         JSON: further reasons to stop, coinjoin or categories of labels
+-- labels_sha256   snapshot of the labels that stop_at consults, hex; empty: none
+-- sources_sha256  hash of the sources in label order, hex; null: a live run, whose sources are v_trace_seed
+-- rules           version of the tracing rules
+-- live            1: the daemon advances it with every block; 0: it was computed once
+-- superseded      1: a source turned out to be earlier, and another run took its place
+-- since           height after which it traces
+-- whole           JSON: spans of heights whose blocks were stored whole when it was registered
+-- registered_at   seconds since 1970 (UTC)
+CREATE VIEW v_trace_run AS
+SELECT r.id AS run_id, k.ref AS case_ref, c.name AS chain, r.method, r.variant, r.rounding, r.fee_policy, r.limits,
+    r.stop_at, r.labels_sha256, lower(hex(r.sources_sha256)) AS sources_sha256, r.rules, r.live,
+    r.superseded_by IS NOT NULL AS superseded, r.since, r.whole, r.registered_at
+FROM trace_run r
+JOIN cases k ON k.id = r.case_id
+JOIN chain c ON c.id = r.chain_id;
+
+-- What runs that are not live came to; empty if none was computed.
+--
+-- result_id       number of the result
+-- run_id          its run (v_trace_run)
+-- height          height of the block at which it holds
+-- block_hash      hash of that block, hex
+-- canonical       1 if that block is still on the chain, 0 if a reorg voided the result
+-- engine          what computed it
+-- digest          SHA-256 over what was chosen, the block's hash and the ends, hex; docs/tracing.md
+-- transactions    transactions that carried traced value
+-- ends            rows in v_trace_end
+-- computed_at     seconds since 1970 (UTC)
+CREATE VIEW v_trace_result AS
+SELECT s.id AS result_id, s.run_id, b.height, lower(hex(b.hash)) AS block_hash, b.canonical, s.engine,
+    lower(hex(s.digest)) AS digest, s.transactions, s.ends, s.computed_at
+FROM trace_result s
+JOIN block b ON b.id = s.tip_id;
+
+-- Where the units of every label are by a result, in the order of its digest; empty if none was computed.
+--
+-- result_id       the result (v_trace_result)
+-- run_id          its run (v_trace_run)
+-- height          height of the block that brought them there; -1: what an account holds
+-- movement_id     movement that brought them there; 0: fees of a whole block, or what an account holds
+-- idx             vout or log index of that movement; -1: what an account holds
+-- txid            its transaction, hex; null: fees of a whole block, or what an account holds
+-- place           offset of the units in the coin or queue, from its front, as text; 0 under haircut and poison
+-- label           number of the source
+-- traced          base units of that label, as text
+-- state           live, or leaf: the trace stops there
+-- reason          why it stops, or where it is live: custody, unspent, not followed further
+-- address         who has them; null: a fee
+-- asset           their asset (CAIP-19)
+CREATE VIEW v_trace_end AS
+SELECT p.result_id, r.id AS run_id, json_extract(e.value, '$[0]') AS height,
+    json_extract(e.value, '$[4]') AS movement_id, json_extract(e.value, '$[3]') AS idx, lower(hex(t.txid)) AS txid,
+    json_extract(e.value, '$[5]') AS place, json_extract(e.value, '$[6]') AS label,
+    json_extract(e.value, '$[7]') AS traced, json_extract(e.value, '$[8]') AS state,
+    json_extract(e.value, '$[9]') AS reason, coalesce(
+        h.address, CASE c.family WHEN 'bitcoin' THEN '' ELSE '0x' END || json_extract(e.value, '$[10]')
+    ) AS address,
+    json_extract(e.value, '$[11]') AS asset, a.symbol, a.decimals
+FROM trace_page p
+JOIN trace_result s ON s.id = p.result_id
+JOIN trace_run r ON r.id = s.run_id
+JOIN chain c ON c.id = r.chain_id
+JOIN json_each(p.ends) e
+JOIN asset a ON a.caip19 = json_extract(e.value, '$[11]')
+LEFT JOIN movement m ON m.id = json_extract(e.value, '$[4]')
+LEFT JOIN tx t ON t.id = m.tx_id
+LEFT JOIN holder h ON h.id = m.target_id;
+
+-- Value that went on in another asset through a swap, by the live runs; empty if nothing was swapped.
+--
+-- given_id        movement of what was given
+-- got_id          movement of what was got
+-- label           number of the source
+-- got             base units that the label goes on with, as text
+-- given_symbol    symbol of what was given
+-- got_symbol      symbol of what was got
+-- given_amount    base units of the whole payment given, as text; got_amount / given_amount is the rate
+-- got_amount      base units of the whole payment got, as text
+CREATE VIEW v_trace_swap AS
+SELECT k.ref AS case_ref, c.name AS chain, r.method, b.height, lower(hex(t.txid)) AS txid, g.id AS given_id,
+    m.id AS got_id, e.ordinal AS label, e.amount AS got, ga.symbol AS given_symbol, g.amount AS given_amount,
+    a.symbol AS got_symbol, m.amount AS got_amount
+FROM trace_edge e
+JOIN trace_run r ON r.id = e.run_id
+JOIN cases k ON k.id = r.case_id
+JOIN movement m ON m.id = e.to_id
+JOIN movement g ON g.id = e.from_id AND g.asset_id <> m.asset_id
+JOIN block b ON b.id = m.block_id AND b.canonical
+JOIN chain c ON c.id = b.chain_id
+JOIN tx t ON t.id = m.tx_id
+JOIN asset a ON a.id = m.asset_id
+JOIN asset ga ON ga.id = g.asset_id
+WHERE e.ordinal IS NOT NULL;

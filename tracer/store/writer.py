@@ -15,7 +15,7 @@ from tracer.chain import Marks, Policy, advance_marks
 from tracer.notices import Notice
 from tracer.pending import Kept, Observed, Sighting
 from tracer.store.backfills import reopen
-from tracer.store.blockrows import insert_facts, insert_judged, insert_postings, insert_traces
+from tracer.store.blockrows import insert_facts, insert_judged, insert_postings
 from tracer.store.chains import ChainHandle, add_asset, register_chain
 from tracer.store.checkrows import insert_checks, keep_header
 from tracer.store.connection import open_writer, owned
@@ -30,6 +30,7 @@ from tracer.store.liferows import (
 from tracer.store.rows import insert_many
 from tracer.store.spans import ALL, cut_spans, extend_spans, open_span
 from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
+from tracer.store.tracerows import insert_traces
 from tracer.types import Asset, BlockRef, Checked, Hash, Holder
 
 SOON_PAGES, LATE_PAGES = 250, 1000

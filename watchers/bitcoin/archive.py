@@ -94,6 +94,11 @@ class BitcoinArchive:
         draft = self._scanner.cut(await self._node.whole(ref), frozenset(txids))
         return self._scanner.complete(draft, await self._node.answer(draft))
 
+    async def take_all(self, ref: BlockRef) -> BlockFacts:
+        """See `Archive`."""
+        draft = self._scanner.cut(await self._node.whole(ref), None)
+        return self._scanner.complete(draft, await self._node.answer(draft))
+
 
 def _check_id(txid: Hash, raw: bytes) -> None:
     try:

@@ -101,9 +101,10 @@ class BitcoinScanner:
         if self._made is not None:
             self._made.close()
 
-    def watch(self, holders: Iterable[Holder]) -> None:
-        """Be interested in credits of these script pubkeys from now on."""
+    def watch(self, holders: Iterable[Holder]) -> bool:
+        """Be interested in credits of these script pubkeys from now on; any of them may be new."""
         self._reader.scripts.update(holders)
+        return True
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Be interested in the spending of these coins."""
@@ -143,12 +144,12 @@ class BitcoinScanner:
         self._stand(raw.ref, header)
         return self._verified(raw, header, self._hits)
 
-    def cut(self, raw: RawBlock, wanted: Collection[Hash]) -> Draft:
-        """Verify a block whole, whose header is of our chain already, and take out the transactions of these ids.
+    def cut(self, raw: RawBlock, wanted: Collection[Hash] | None) -> Draft:
+        """Verify a block whole, whose header is of our chain already, and take out transactions by id (None: all).
 
         Every movement of theirs, whoever it names; raises as `scan` does, and leaves what is of interest as it is.
         """
-        reversed_ids = {bytes(txid[::-1]) for txid in wanted}
+        reversed_ids = None if wanted is None else {bytes(txid[::-1]) for txid in wanted}
 
         def named(block: RawBlock) -> tuple[list[Hit], Laid]:
             laid = (block.reading or self._reader.read(block.data)).laid
@@ -156,7 +157,7 @@ class BitcoinScanner:
             spent: set[Outpoint] = set()
             hits = []
             for position in range(len(laid.spans)):
-                if bytes(laid.tree[0][position]) in reversed_ids:
+                if reversed_ids is None or bytes(laid.tree[0][position]) in reversed_ids:
                     begin, _, end = laid.spans[position]
                     bytes_of = block.data[begin:end]
                     cut = self._cut(bytes_of, parse(bytes_of), position, position > 0, seen, spent, everything=True)

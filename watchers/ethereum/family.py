@@ -21,10 +21,15 @@ _TAGS = ("safe", "finalized")
 
 
 class AccountFollow(Follow):
-    """Account chains are followed to the first hop: an account's coins cannot be told apart."""
+    """On account chains amounts are of assets with unlike units, so that none is too small unless that is said.
 
-    max_hops: int = Field(default=1, ge=0, le=1, description="0 or 1 (account chains are followed to the first hop)")
+    A contract that many draw from hands a part of what it once received to every one of them by haircut: fewer hops
+    and accounts keep a leak that goes through one from becoming the whole chain.
+    """
+
+    max_hops: int = Field(default=5, ge=0, description="a whole number >= 0")
     min_amount: int = Field(default=0, ge=0, description="a whole number of base units >= 0")
+    max_live: int = Field(default=2_000, ge=0, description="a whole number >= 0")
 
 
 class Token(Table):
@@ -197,6 +202,7 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
         traces=chain.traces,
         verify=chain.verify,
         concerns=scanner.concerns,
+        watching=scanner.watching,
         ws_url=chain.ws_url,
     )
     return node, scanner

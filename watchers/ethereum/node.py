@@ -37,7 +37,8 @@ class EthereumNode:
 
     genesis: block 0 must have this hash if given. traces: "auto" takes what the node offers and refuses to
     deliver blocks without any; "off" takes top-level calls only, and every block says that internal
-    transfers are unobserved. verify: "all", or "hits": then `concerns` says which streamed blocks are verified whole.
+    transfers are unobserved. verify: "all", or "hits": then `concerns` says which streamed blocks are verified whole,
+    looking for as many accounts as `watching` says.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class EthereumNode:
         traces: Literal["auto", "off"] = "auto",
         verify: Verify = "all",
         concerns: Callable[[RawBlock], Part | None] = lambda _: Part((), True),
+        watching: Callable[[], int] = lambda: 0,
         ws_url: str | None = None,
     ) -> None:
         self._rpc = JsonRpc(rpc_url, deadline_s=deadline_s, max_in_flight=in_flight)
@@ -65,7 +67,12 @@ class EthereumNode:
         self._slots = dict(slots or {})
         self._in_flight = in_flight
         self._reader = BlockReader(
-            self._rpc, in_flight=in_flight, verify=verify, concerns=concerns, traces=traces == "auto"
+            self._rpc,
+            in_flight=in_flight,
+            verify=verify,
+            concerns=concerns,
+            traces=traces == "auto",
+            watching=watching,
         )
         self._balances = Balances(self._rpc, self._slots, in_flight, self._reader.headers)
 
@@ -203,7 +210,8 @@ class EthereumNode:
 
     async def _still_has(self, ref: BlockRef) -> None:
         """Raise NodeMissing unless the block is on the node's active chain now."""
-        if await self.ref_at(ref.height) != ref:
+        there = await self.ref_at(ref.height)
+        if there is None or there.hash != ref.hash:
             raise NodeMissing(f"the node left block {ref.height} 0x{ref.hash.hex()} while it was asked for it")
 
 

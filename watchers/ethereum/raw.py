@@ -38,7 +38,8 @@ class RawBlock:
     internal: whether they hold internal calls, else only top frames.
     proven: its transactions and receipts, held against all roots; None: only its header was (policy `hits`).
     told: without `proven`, the transactions of interest and their receipts, by position, as the node tells them.
-    by: whose interest decided that, by a scanner's `concerns`; another's must look again.
+    by: whose interest decided that, by a scanner's `concerns`, when `size` accounts were watched; another's must look
+    again, and the same one's after it grew.
     checked: WHOLE if all senders are to be recovered as well, so that nothing of the interest can be missing.
     """
 
@@ -50,3 +51,4 @@ class RawBlock:
     checked: Checked = Checked.HEADER
     told: ToldBlock | None = None
     by: Concerns | None = field(default=None, compare=False)
+    size: int = field(default=0, compare=False)

@@ -79,15 +79,23 @@ class BlockReader:
 
     tracing: None until it is known what the node offers. verify: "all" fetches and proves every block whole; "hits"
     proves the header, and takes the node's word for the transactions that `concerns` names, until `whole` proves them.
+    watching: how many accounts `concerns` looks for now.
     """
 
     def __init__(
-        self, rpc: JsonRpc, *, in_flight: int, verify: Verify, concerns: Callable[[RawBlock], Part | None], traces: bool
+        self,
+        rpc: JsonRpc,
+        *,
+        in_flight: int,
+        verify: Verify,
+        concerns: Callable[[RawBlock], Part | None],
+        traces: bool,
+        watching: Callable[[], int] = lambda: 0,
     ) -> None:
         self._rpc = rpc
         self._in_flight = in_flight
         self._verify = verify
-        self._concerns = concerns
+        self._concerns, self._watching = concerns, watching
         self._pause, self._pause_left = 1, 0
         self.tracing: Tracing | None = None if traces else Tracing.TOP_ONLY
         self.headers: dict[Hash, bytes] = {}
@@ -261,7 +269,8 @@ class BlockReader:
             self._remember(ref.hash, prove_header(header))
         except BadProof as error:
             raise refused(ref, error, header) from error
-        return RawBlock(header, logs, frames, self.tracing is not Tracing.TOP_ONLY, by=self._concerns)
+        by, size = self._concerns, self._watching()
+        return RawBlock(header, logs, frames, self.tracing is not Tracing.TOP_ONLY, by=by, size=size)
 
     async def _fetch(self, wanted: Sequence[_Wanted]) -> list[_Found]:
         """Fetch blocks whole and prove them; in place of one that is not to be had, what the node says, or None.

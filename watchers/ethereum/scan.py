@@ -30,12 +30,21 @@ class EthereumScanner:
         self._native, self._tokens = native, tuple(tokens)
         self.interest = Interest(chain, native.id, frozenset(token.id for token in self._tokens), set())
 
-    def watch(self, holders: Iterable[Holder]) -> None:
-        """Be interested in these accounts from now on; raises ValueError if one is not 20 bytes."""
+    def watch(self, holders: Iterable[Holder]) -> bool:
+        """Be interested in these accounts from now on; returns whether one is new.
+
+        A block that was read before that is looked at anew. Raises ValueError if an account is not 20 bytes.
+        """
+        before = self.watching()
         for holder in holders:
             if len(holder) != 20:
                 raise ValueError(f"{holder.hex()} is not an account of 20 bytes")
             self.interest.watched.add(int.from_bytes(holder, "big"))
+        return self.watching() > before
+
+    def watching(self) -> int:
+        """How many accounts are watched: none is ever given up, so that this tells one state from another."""
+        return len(self.interest.watched)
 
     def remember(self, coins: Mapping[Outpoint, Coin]) -> None:
         """Accounts have no coins to remember."""
@@ -85,7 +94,7 @@ class EthereumScanner:
         """
         ref = ref_of(raw.header)
         mine = raw.by in (None, self.concerns)
-        if raw.proven is None and not mine and self.concerns(raw) is not None:
+        if raw.proven is None and not self._covered(raw):
             return Unread(ref)
         if raw.proven is None and (raw.told is None or not mine):
             unseen = ("internal transfers unobserved",) if raw.header["transactions"] and not raw.internal else ()
@@ -100,6 +109,16 @@ class EthereumScanner:
             raise refused(ref, error, raw.header, raw.proven.receipts if raw.proven else ()) from error
         except OUT_OF_SHAPE as error:
             raise Inconsistent(f"block {ref.height}: the node's answer is out of shape: {error!r}") from error
+
+    def _covered(self, raw: RawBlock) -> bool:
+        """Whether what was told of a block is all that concerns this scanner's accounts as they are now."""
+        if raw.by is None or (raw.by == self.concerns and raw.size == self.watching()):
+            return True
+        part = self.concerns(raw)
+        if part is None:
+            return True
+        told = frozenset(raw.told.transactions) if raw.told is not None and raw.by == self.concerns else frozenset()
+        return not part.loose and told.issuperset(part.positions)
 
     def complete(self, draft: BlockFacts | Unread, answers: object) -> BlockFacts:
         """Return the draft, or what the block says that had to be read for it."""

@@ -1,5 +1,7 @@
 """What was checked of blocks and movements, and the proofs of transactions."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,15 +24,7 @@ def upgrade() -> None:
     op.add_column("follower", sa.Column("peak_height", sa.BigInteger(), nullable=False, server_default="-1"))
     for table in ("watch", "seizure", "leg"):
         op.add_column(table, sa.Column("late_id", sa.Integer(), nullable=True))
-    op.add_column("trace_run", sa.Column("superseded_by", sa.Integer(), nullable=True))
-    op.drop_index("uq_trace_run_case_id_chain_id_method", "trace_run")
-    op.create_index(
-        "uq_trace_run_case_id_chain_id_method",
-        "trace_run",
-        ["case_id", "chain_id", "method"],
-        unique=True,
-        sqlite_where=sa.text("superseded_by IS NULL"),
-    )
+    add_runs()
     make_backfills()
     op.create_table(
         "pending_tx",
@@ -106,6 +100,7 @@ def upgrade() -> None:
     add_vouching()
     add_balance_check()
     add_span_closing()
+    add_graph_blocks()
 
 
 def add_vouching() -> None:
@@ -326,3 +321,224 @@ def make_backfills() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_superseded")),
     )
     op.create_index("ix_superseded_backfill_id", "superseded", ["backfill_id", "kind"], unique=False)
+
+
+FIXED = (
+    "case_id, chain_id, method, fee_policy, engine, variant, rounding, limits, stop_at, labels_sha256, rules, live,"
+    " whole, oldest, since, sources_sha256"
+)
+
+
+def add_runs() -> None:
+    """Let a run say all that was chosen before it, and keep what others than the live ones come to."""
+    op.drop_index("uq_trace_run_case_id_chain_id_method", "trace_run")
+    for column in run_columns():
+        op.add_column("trace_run", column)
+    op.create_index(
+        "uq_trace_run_case_id_chain_id_method",
+        "trace_run",
+        ["case_id", "chain_id", "method"],
+        unique=True,
+        sqlite_where=sa.text("superseded_by IS NULL AND live"),
+    )
+    by_run()
+    label_accounts()
+    make_results()
+    make_lots()
+    if op.get_bind().dialect.name == "sqlite":
+        stop = "BEGIN SELECT RAISE(ABORT, 'a trace run is not altered once it is registered'); END"
+        op.execute(f"CREATE TRIGGER trace_run_fixed BEFORE UPDATE OF {FIXED}, registered_at ON trace_run {stop}")
+        op.execute(f"CREATE TRIGGER trace_run_kept BEFORE DELETE ON trace_run {stop}")
+        again = "WHEN EXISTS (SELECT 1 FROM trace_run o WHERE o.id = NEW.id)"  # REPLACE would delete without a trigger
+        op.execute(f"CREATE TRIGGER trace_run_once BEFORE INSERT ON trace_run {again} {stop}")
+        late = "NOT OLD.live OR OLD.superseded_by IS NOT NULL OR NOT EXISTS (SELECT 1 FROM backfill f"
+        once = f"WHEN {late} WHERE f.id = NEW.superseded_by)"
+        op.execute(f"CREATE TRIGGER trace_run_superseded BEFORE UPDATE OF superseded_by ON trace_run {once} {stop}")
+        for table in ("trace_source", "trace_result", "trace_page"):
+            op.execute(f"CREATE TRIGGER {table}_fixed BEFORE UPDATE ON {table} {stop}")
+            op.execute(f"CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} {stop}")
+
+
+def run_columns() -> "tuple[sa.Column[Any], ...]":
+    """What a run says of itself beyond its method."""
+    return (
+        sa.Column("superseded_by", sa.Integer(), nullable=True),
+        sa.Column("variant", sa.String(), nullable=False, server_default=""),
+        sa.Column("rounding", sa.String(), nullable=False, server_default="telescoping floors"),
+        sa.Column("limits", sa.String(), nullable=False, server_default="{}"),
+        sa.Column("stop_at", sa.String(), nullable=False, server_default="[]"),
+        sa.Column("labels_sha256", sa.String(), nullable=False, server_default=""),
+        sa.Column("sources_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("rules", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("live", sa.Boolean(), nullable=False, server_default="1"),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("whole", sa.String(), nullable=False, server_default="[]"),
+        sa.Column("oldest", sa.BigInteger(), nullable=True),
+        sa.Column("registered_at", sa.BigInteger(), nullable=False, server_default="0"),
+    )
+
+
+def by_run() -> None:
+    """Let every run say for itself how far it reached; until now those of a case shared that."""
+    op.rename_table("trace_coin", "trace_coin_of_case")
+    op.create_table(
+        "trace_coin",
+        sa.Column("movement_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("hop", sa.Integer(), nullable=False),
+        sa.Column("boundary", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["trace_run.id"], name=op.f("fk_trace_coin_run_id")),
+        sa.ForeignKeyConstraint(["movement_id"], ["movement.id"], name=op.f("fk_trace_coin_movement_id")),
+        sa.PrimaryKeyConstraint("movement_id", "run_id", name=op.f("pk_trace_coin")),
+        sqlite_with_rowid=False,
+    )
+    op.execute(
+        "INSERT INTO trace_coin (run_id, movement_id, hop, boundary) SELECT DISTINCT r.id, c.movement_id, c.hop,"
+        " c.boundary FROM trace_coin_of_case c JOIN trace_run r ON r.case_id = c.case_id JOIN trace_edge e"
+        " ON e.run_id = r.id AND e.to_id = c.movement_id"
+    )
+    op.drop_table("trace_coin_of_case")
+    op.rename_table("trace_edge", "trace_edge_by_number")
+    for index in ("uq_trace_edge_to_id_run_id_seq", "ix_trace_edge_from_id"):
+        op.drop_index(index, "trace_edge_by_number")
+    op.create_table(
+        "trace_edge",
+        sa.Column("to_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("from_id", sa.Integer(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=True),
+        sa.Column("amount", Amount(), nullable=False),
+        sa.ForeignKeyConstraint(["from_id"], ["movement.id"], name=op.f("fk_trace_edge_from_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["trace_run.id"], name=op.f("fk_trace_edge_run_id")),
+        sa.ForeignKeyConstraint(["to_id"], ["movement.id"], name=op.f("fk_trace_edge_to_id")),
+        sa.PrimaryKeyConstraint("to_id", "run_id", "seq", name=op.f("pk_trace_edge")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_trace_edge_from_id", "trace_edge", ["from_id"], unique=False)
+    op.execute(
+        "INSERT INTO trace_edge (to_id, run_id, seq, from_id, ordinal, amount)"
+        " SELECT to_id, run_id, seq, from_id, ordinal, amount FROM trace_edge_by_number"
+    )
+    op.drop_table("trace_edge_by_number")
+
+
+def label_accounts() -> None:
+    """Let a label be an account's balance too."""
+    op.rename_table("trace_label", "trace_label_of_coin")
+    for index in ("uq_trace_label_case_id_movement_id_block_id", "ix_trace_label_case_id_ordinal"):
+        op.drop_index(index, "trace_label_of_coin")
+    op.create_table(
+        "trace_label",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("movement_id", sa.Integer(), nullable=True),
+        sa.Column("holder_id", sa.Integer(), nullable=True),
+        sa.Column("asset_id", sa.Integer(), nullable=True),
+        sa.Column("amount", Amount(), nullable=True),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_trace_label_block_id")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_trace_label_case_id")),
+        sa.ForeignKeyConstraint(["movement_id"], ["movement.id"], name=op.f("fk_trace_label_movement_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_trace_label_holder_id")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_trace_label_asset_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trace_label")),
+    )
+    op.create_index("ix_trace_label_case_id_ordinal", "trace_label", ["case_id", "ordinal"], unique=False)
+    unique = "uq_trace_label_case_id_movement_id_block_id"
+    op.create_index(unique, "trace_label", ["case_id", "movement_id", "block_id"], unique=True)
+    op.execute(
+        "INSERT INTO trace_label (id, case_id, block_id, ordinal, movement_id)"
+        " SELECT id, case_id, block_id, ordinal, movement_id FROM trace_label_of_coin"
+    )
+    op.drop_table("trace_label_of_coin")
+
+
+def make_results() -> None:
+    """Make the tables of runs that are not live."""
+    op.create_table(
+        "trace_source",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("movement_id", sa.Integer(), nullable=True),
+        sa.Column("holder_id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("amount", Amount(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["trace_run.id"], name=op.f("fk_trace_source_run_id")),
+        sa.ForeignKeyConstraint(["movement_id"], ["movement.id"], name=op.f("fk_trace_source_movement_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_trace_source_holder_id")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_trace_source_asset_id")),
+        sa.PrimaryKeyConstraint("run_id", "ordinal", name=op.f("pk_trace_source")),
+    )
+    op.create_table(
+        "trace_result",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("tip_id", sa.Integer(), nullable=False),
+        sa.Column("computed_at", sa.BigInteger(), nullable=False),
+        sa.Column("engine", sa.String(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("transactions", sa.Integer(), nullable=False),
+        sa.Column("ends", sa.Integer(), nullable=False),
+        sa.Column("seeded", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["trace_run.id"], name=op.f("fk_trace_result_run_id")),
+        sa.ForeignKeyConstraint(["tip_id"], ["block.id"], name=op.f("fk_trace_result_tip_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trace_result")),
+    )
+    op.create_table(
+        "trace_page",
+        sa.Column("result_id", sa.Integer(), nullable=False),
+        sa.Column("page", sa.Integer(), nullable=False),
+        sa.Column("ends", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["result_id"], ["trace_result.id"], name=op.f("fk_trace_page_result_id")),
+        sa.PrimaryKeyConstraint("result_id", "page", name=op.f("pk_trace_page")),
+    )
+
+
+def make_lots() -> None:
+    """Make the tables of traces over accounts."""
+    op.create_table(
+        "trace_lots",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("holder_id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["trace_run.id"], name=op.f("fk_trace_lots_run_id")),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_trace_lots_holder_id")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_trace_lots_asset_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_trace_lots_block_id")),
+        sa.PrimaryKeyConstraint("run_id", "holder_id", "asset_id", "block_id", name=op.f("pk_trace_lots")),
+    )
+    op.create_table(
+        "account_opening",
+        sa.Column("holder_id", sa.Integer(), nullable=False),
+        sa.Column("asset_id", sa.Integer(), nullable=False),
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("balance", Amount(), nullable=False),
+        sa.ForeignKeyConstraint(["holder_id"], ["holder.id"], name=op.f("fk_account_opening_holder_id")),
+        sa.ForeignKeyConstraint(["asset_id"], ["asset.id"], name=op.f("fk_account_opening_asset_id")),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_account_opening_block_id")),
+        sa.PrimaryKeyConstraint("holder_id", "asset_id", "block_id", name=op.f("pk_account_opening")),
+    )
+
+
+def add_graph_blocks() -> None:
+    """The blocks of coin graphs as columns: derived, and deletable."""
+    op.create_table(
+        "graph_block",
+        sa.Column("block_id", sa.Integer(), nullable=False),
+        sa.Column("chain_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("transactions", sa.Integer(), nullable=False),
+        sa.Column("inputs", sa.Integer(), nullable=False),
+        sa.Column("outputs", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("tx_columns", sa.LargeBinary(), nullable=False),
+        sa.Column("in_columns", sa.LargeBinary(), nullable=False),
+        sa.Column("out_columns", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["block_id"], ["block.id"], name=op.f("fk_graph_block_block_id")),
+        sa.ForeignKeyConstraint(["chain_id"], ["chain.id"], name=op.f("fk_graph_block_chain_id")),
+        sa.PrimaryKeyConstraint("block_id", name=op.f("pk_graph_block")),
+    )
