@@ -138,7 +138,7 @@ def test_fifty_kills_leave_no_fact_missing_double_or_wrong(nets: list[Devnet], t
         scene.daemon.start()
         for player in players:
             player.end()
-        scene.in_step(30)
+        scene.in_step(HANGS_S)
         waits.append(time.monotonic() - began)
         scene.check()
         scene.end()
