@@ -10,13 +10,13 @@ from typing import Any
 
 from tracer.custody.case import DELIVERING, Attestation, Case, Document, Institution, Leg, LegKind, Watch
 from tracer.errors import CaseRefused, TracerError
+from tracer.strict import Fault, Step, Unfit, Unreadable, key_text, one_line, read, show
 from tracer.types import HELD_ROLES, Asset, ChainId, Holder, Outpoint, Role, parse_outpoint
+from tracer.units import base_units
 from watchers import families
 from watchers.casekeys import CaseFile, LegTable, WatchTable
 from watchers.config import ChainConfig, Config
 from watchers.family import Family
-from watchers.strict import Fault, Step, Unfit, Unreadable, key_text, one_line, read, show
-from watchers.units import base_units
 
 _ONE_OF = ("address", "script", "descriptor", "file")
 _WIDEST_RANGE = 100_000

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from watchers.strict import Table, show
+from tracer.strict import Table, show
 
 _ID = "an id of at most 64 letters, digits, dots, - and _, beginning with a letter or digit"
 _TEXT = "one line of text that is not empty"

@@ -16,9 +16,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from tracer.errors import BadConfig
-from watchers import families
-from watchers.family import ChainConfig, FilePath, Follow, anchored, place_of
-from watchers.strict import (
+from tracer.strict import (
     Fault,
     Table,
     Text,
@@ -31,6 +29,8 @@ from watchers.strict import (
     read,
     show,
 )
+from watchers import families
+from watchers.family import ChainConfig, FilePath, Follow, anchored, place_of
 
 __all__ = [
     "CasesConfig",

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 
 from tracer.chain import Policy, Tier
+from tracer.strict import Table, Text, Unfit, show
 from tracer.types import Asset, ChainId, Hash, Holder
+from tracer.units import base_units
 from watchers.archive import Archive
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
-from watchers.strict import Table, Text, Unfit, show
-from watchers.units import base_units
 
 PRIMARY = "primary"
 """How the node of the `[chain.NAME]` table itself is named among its sources."""

@@ -8,10 +8,10 @@ from tracer.attribution.ofac import BadList, read_ofac
 from tracer.attribution.tagpack import BadTagPack, read_tagpack
 from tracer.errors import LabelsRefused, TracerError
 from tracer.store.labelled import Imported
+from tracer.strict import one_line
 from tracer.types import ChainId
 from watchers import families
 from watchers.config import ChainConfig, Config
-from watchers.strict import one_line
 
 READERS = {TAGPACK: read_tagpack, OFAC: read_ofac}
 OTHER_NAMES = {"XBT": "BTC"}

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from tracer.errors import NodeLacks
 from tracer.proof.networks import NETWORKS
+from tracer.strict import Table, Unfit, show
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.archive import Archive
 from watchers.bitcoin import address, quick
@@ -16,7 +17,6 @@ from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
-from watchers.strict import Table, Unfit, show
 
 if TYPE_CHECKING:
     from watchers.bitcoin.aside import Aside

@@ -7,13 +7,13 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tracer.proof.balances import Slot
+from tracer.strict import Table, Unfit, show
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
 from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url, place_of
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
-from watchers.strict import Table, Unfit, show
 
 _PLAIN = re.compile("0x[0-9a-f]{40}").fullmatch
 _PIN = re.compile("(0|[1-9][0-9]{0,17}):0x[0-9a-fA-F]{64}").fullmatch

@@ -1,0 +1,123 @@
+"""The clocks of a preset: spans of time under each reading, warnings, and a forecast from the present pace. Pure.
+
+On-chain instants are block times, filed ones what their records say; `now` is the case's clock, the latest of both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tracer.custody.facts import CaseFacts
+from tracer.custody.gates import event_at
+from tracer.custody.preset import ClockTable, Preset, ReadingTable
+from tracer.custody.stages import Standing
+
+WAITING, RUNNING, WARNED, FORECAST, KEPT, BREACHED = "waiting", "running", "warned", "forecast", "kept", "breached"
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """A clock under one reading.
+
+    state: waiting (not started) | running | warned (past the warning share) | forecast (the pace will miss it) | kept |
+    breached. expected: the instant at which it would stop at the present pace; None where nothing tells.
+    """
+
+    clock: str
+    reading: str
+    limit_s: int
+    start: int | None
+    stop: int | None
+    elapsed_s: int
+    state: str
+    expected: int | None
+
+    @property
+    def percent(self) -> int:
+        """The share of the limit that is used, in whole percent."""
+        return self.elapsed_s * 100 // self.limit_s
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A leg that has arrived and is not yet confirmed: how many confirmations it needs, and when they may be there."""
+
+    leg: str
+    confirmations: int
+    expected: int | None
+
+
+def run_clocks(facts: CaseFacts, preset: Preset, standing: Standing) -> list[ClockState]:
+    """Every clock under each of its readings."""
+    return [
+        run_clock(clock, reading, facts, preset, standing) for clock in preset.file.clock for reading in clock.reading
+    ]
+
+
+def run_clock(
+    clock: ClockTable, reading: ReadingTable, facts: CaseFacts, preset: Preset, standing: Standing
+) -> ClockState:
+    """One clock under one reading."""
+    start = event_at(reading.start, facts, dict(standing.since))
+    stop = event_at(reading.stop, facts, dict(standing.since))
+    if start is None:
+        return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
+    now = facts.clock
+    elapsed = max(0, (stop if stop is not None else now) - start)
+    expected = None if stop is not None else forecast(start, now, reading.stop, preset, standing)
+    if elapsed > clock.limit_s:
+        state = BREACHED
+    elif stop is not None:
+        state = KEPT
+    elif elapsed * 100 >= clock.limit_s * clock.warn_percent:
+        state = WARNED
+    elif expected is not None and expected - start > clock.limit_s:
+        state = FORECAST
+    else:
+        state = RUNNING
+    return ClockState(clock.name, reading.name, clock.limit_s, start, stop, elapsed, state, expected)
+
+
+def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing) -> int | None:
+    """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
+
+    None where no stage was reached since, or the event that stops it belongs to no stage.
+    """
+    end = stage_of(stop, preset)
+    if end is None:
+        return None
+    stages = preset.stages
+    done = sum(1 for at in standing.since.values() if at is not None and at > start)
+    left = len([name for name in stages[: stages.index(end) + 1] if name not in standing.since])
+    if not done or not left:
+        return None
+    latest = max(at for at in standing.since.values() if at is not None)
+    pace = (latest - start) // done
+    return max(now, latest + pace * left)
+
+
+def stage_of(event: str, preset: Preset) -> str | None:
+    """The stage that an event belongs to: its own, or the first whose gate names it."""
+    verb, _, rest = event.partition(" ")
+    if verb == "stage":
+        return rest
+    wanted = event if verb == "record" else f"legs {rest}"
+    return next((s.name for s in preset.file.stage if any(wanted in condition for condition in s.gate)), None)
+
+
+def awaited(facts: CaseFacts, touched: Mapping[int, None] | None = None) -> list[Waiting]:
+    """The legs that have arrived and wait for confirmations; touched: only these.
+
+    How long that takes is worked out from the mean time of the chain's latest blocks.
+    """
+    waiting: list[Waiting] = []
+    for leg in facts.legs.values() if touched is None else (facts.legs[number] for number in touched):
+        chain = facts.chains.get(leg.chain)
+        newest = max((one.height for one in leg.arrivals), default=None)
+        if chain is None or newest is None or newest <= chain.confirmed or leg.withdrawn:
+            continue
+        if chain.needs is None:
+            waiting.append(Waiting(leg.ref, 0, None))
+            continue
+        missing = max(1, newest + chain.needs[0] - 1 - chain.height)
+        waiting.append(Waiting(leg.ref, missing, chain.time + missing * chain.interval_s))
+    return waiting

@@ -1,0 +1,259 @@
+"""What is known of a case, as its rules read it: legs with their arrivals, records, balances, chains. Pure.
+
+Instants are seconds since 1970; amounts base units. Everything comes from rows of the store, and every fact carries the
+reference by which a finding cites it (`leg:ID`, `movement:ID`, `record:ID`, `entry:ID`, `block:ID`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tracer.custody.case import LegKind
+from tracer.custody.record import Body, Record
+
+B = TypeVar("B", bound=Body)
+
+SHOWN, CONTRADICTED, NOT_SHOWN = "SHOWN", "CONTRADICTED", "NOT_SHOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A part of a leg that arrived, on the canonical chain."""
+
+    movement_id: int
+    amount: int
+    time: int
+    height: int
+    block_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LegFacts:
+    """A planned leg, what arrived for it, and the verdict that stands.
+
+    sources, target: refs of watches; target_key: the receiver's bytes. institution: whose the target is. withdrawn:
+    superseded by another leg or given up. planned_at: when it was recorded; None if the case file declared it.
+    """
+
+    id: int
+    ref: str
+    kind: LegKind
+    chain: str
+    asset: str
+    symbol: str
+    decimals: int
+    sources: tuple[str, ...]
+    target: str
+    target_key: bytes
+    institution: str | None
+    amount: int
+    tolerance: int
+    max_fee: int
+    needs_test: bool = False
+    not_before: int | None = None
+    deadline: int | None = None
+    arrivals: tuple[Arrived, ...] = ()
+    verdict: str = NOT_SHOWN
+    reason: str = ""
+    withdrawn: bool = False
+    planned_at: int | None = None
+
+    @property
+    def arrived(self) -> int:
+        """Base units so far."""
+        return sum(one.amount for one in self.arrivals)
+
+    @property
+    def first_at(self) -> int | None:
+        """Block time of the first arrival."""
+        return min((one.time for one in self.arrivals), default=None)
+
+    @property
+    def last_at(self) -> int | None:
+        """Block time of the last arrival."""
+        return max((one.time for one in self.arrivals), default=None)
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The leg, and its arrivals, as findings cite them."""
+        return (f"leg:{self.id}", *(f"movement:{one.movement_id}" for one in self.arrivals[:20]))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """A chain's tip and marks; interval_s: mean block time lately; needs: confirmations that confirm and make final.
+
+    needs is None where the node's tags decide.
+    """
+
+    name: str
+    height: int
+    time: int
+    confirmed: int
+    final: int
+    interval_s: int
+    needs: tuple[int, int] | None
+    tip_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """The conservation equation of one asset as it stands."""
+
+    chain: str
+    asset: str
+    symbol: str
+    decimals: int
+    seized: int
+    credits: int
+    held: int
+    delivered: int
+    fees: int
+    unexplained: int
+    block_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A posting by which value moved outside every leg: out of custody, or within it."""
+
+    entry_id: int
+    block_id: int
+    time: int
+    chain: str
+    symbol: str
+    decimals: int
+    amount: int
+    reason: str
+    left_custody: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """An institution's statement that a watched address is its own; bounds are inclusive."""
+
+    id: int
+    watch: str
+    institution: str
+    valid_from: int
+    valid_to: int | None
+
+    def covers(self, time: int) -> bool:
+        """Whether it was valid at an instant."""
+        return self.valid_from <= time and (self.valid_to is None or time <= self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionFacts:
+    """An institution of the case: its ref, name and part."""
+
+    ref: str
+    name: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """An address that a case paid, or was paid by, and that somebody put a label on; INFERRED."""
+
+    movement_id: int
+    address: str
+    category: str
+    label: str
+    pack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A watched address in custody that another case watches too."""
+
+    watch: str
+    address: str
+    other_case: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the legs of one kind are; withdrawn ones aside."""
+
+    planned: int = 0
+    shown: int = 0
+    contradicted: int = 0
+    served: int = 0
+    first_at: int | None = None
+    last_at: int | None = None
+
+    def count(self, leg: LegFacts, sign: int) -> None:
+        """Add a leg, or take its earlier state back (sign -1); instants only grow until facts are read anew."""
+        if leg.withdrawn:
+            return
+        self.planned += sign
+        self.shown += sign * (leg.verdict == SHOWN)
+        self.contradicted += sign * (leg.verdict == CONTRADICTED)
+        self.served += sign * bool(leg.arrivals)
+        if sign > 0 and leg.first_at is not None and leg.last_at is not None:
+            self.first_at = leg.first_at if self.first_at is None else min(self.first_at, leg.first_at)
+            self.last_at = leg.last_at if self.last_at is None else max(self.last_at, leg.last_at)
+
+
+@dataclass(slots=True)
+class CaseFacts:
+    """All that the rules read of one case.
+
+    opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
+    they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part arrived.
+    """
+
+    id: int
+    ref: str
+    title: str
+    opened: dict[str, int | None] = field(default_factory=dict)
+    chains: dict[str, ChainFacts] = field(default_factory=dict)
+    assets: list[AssetFacts] = field(default_factory=list)
+    institutions: dict[str, InstitutionFacts] = field(default_factory=dict)
+    legs: dict[int, LegFacts] = field(default_factory=dict)
+    by_ref: dict[str, int] = field(default_factory=dict)
+    progress: dict[LegKind, Progress] = field(default_factory=dict)
+    tests: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    current: dict[str, list[Record]] = field(default_factory=dict)
+    attested: dict[str, list[Attested]] = field(default_factory=dict)
+    outside: list[Outside] = field(default_factory=list)
+    exposures: list[Exposure] = field(default_factory=list)
+    shared: list[Shared] = field(default_factory=list)
+
+    def put_leg(self, leg: LegFacts) -> None:
+        """Take in a leg, or its new state."""
+        before = self.legs.get(leg.id)
+        if before is not None:
+            self.progress[before.kind].count(before, -1)
+        self.legs[leg.id] = leg
+        self.by_ref[leg.ref] = leg.id
+        self.progress.setdefault(leg.kind, Progress()).count(leg, 1)
+        if leg.kind is LegKind.TEST and leg.verdict == SHOWN and leg.last_at is not None:
+            self.tests[leg.asset, leg.target_key] = leg.last_at
+
+    def put_records(self, records: list[Record]) -> None:
+        """Take in all records; those that were superseded stay in `records` alone."""
+        gone = {record.supersedes for record in records}
+        self.records, self.current = records, {}
+        for record in records:
+            if record.id not in gone:
+                self.current.setdefault(record.kind, []).append(record)
+
+    def of(self, kind: str, body: type[B]) -> Iterator[tuple[Record, B]]:
+        """The records of a kind that count, oldest first, with what they say."""
+        for record in self.current.get(kind, ()):
+            assert isinstance(record.body, body), f"{kind} records are {body.__name__}"
+            yield record, record.body
+
+    def leg(self, ref: str) -> LegFacts | None:
+        """A leg by its ref."""
+        number = self.by_ref.get(ref)
+        return None if number is None else self.legs[number]
+
+    @property
+    def clock(self) -> int:
+        """The case's clock: the latest of its chains' block times and of the instants that its records speak of."""
+        times = [chain.time for chain in self.chains.values()]
+        return max([*times, *(record.at for record in self.records)], default=0)

@@ -1,0 +1,49 @@
+"""How instants are read and written: whole seconds since 1970 (UTC), RFC 3339 for people. Pure."""
+
+from datetime import UTC, datetime, timedelta
+
+_FORM = "an instant with its offset, such as 2026-06-01T00:00:00Z"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_instant(value: object) -> object:
+    """Read an instant from RFC 3339 text, a TOML instant, or whole seconds; raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"expected {_FORM}, got {value!r}") from None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError(f"expected {_FORM}, got {value!r}")
+    if value.microsecond or value.year < 1970:
+        raise ValueError(f"expected a whole second since 1970, got {value.isoformat()}")
+    return (value - _EPOCH) // timedelta(seconds=1)
+
+
+def instant_text(seconds: int) -> str:
+    """Write an instant.
+
+    >>> instant_text(1780272000)
+    '2026-06-01T00:00:00Z'
+    """
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span_text(seconds: int) -> str:
+    """Write a span of time in its two largest units.
+
+    >>> span_text(90061), span_text(59), span_text(7200)
+    ('1 d 1 h', '59 s', '2 h')
+    """
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    parts: list[str] = []
+    left = abs(seconds)
+    for size, name in units:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+        if len(parts) == 2 or (parts and not count):
+            break
+    return ("-" if seconds < 0 else "") + (" ".join(parts) or "0 s")

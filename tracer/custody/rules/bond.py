@@ -1,0 +1,81 @@
+"""Rules about the performance bond: there before the agency receives, large enough, not released early. Pure."""
+
+from collections.abc import Iterator
+
+from tracer.custody.case import LegKind
+from tracer.custody.facts import CaseFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.gates import check
+from tracer.custody.instants import instant_text
+from tracer.custody.money import Money, percent_of
+from tracer.custody.preset import Preset
+from tracer.custody.records import Bond, BondRelease, Valuation
+from tracer.types import Lane
+
+AGENCYS = (LegKind.TEST, LegKind.RECEIVE)
+"""Kinds of legs by which the agency first gets something."""
+
+
+def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """BOND-1: the agency received before any bond was posted."""
+    if not preset.rules.bond_percent:
+        return
+    first = min((p.first_at for k in AGENCYS if (p := facts.progress.get(k)) and p.first_at is not None), default=None)
+    posted = min((record.at for record, _ in facts.of("bond", Bond)), default=None)
+    if first is not None and (posted is None or posted > first):
+        then = f"the bond came at {instant_text(posted)}" if posted is not None else "there is no bond"
+        yield Found("bond", f"the agency first received at {instant_text(first)}; {then}", bond_refs(facts))
+
+
+def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """BOND-2: all bonds that stand are less than the preset's share of the latest valuation of everything."""
+    percent = preset.rules.bond_percent
+    bonds = [body.sum for _, body in standing_bonds(facts)]
+    latest: dict[str, tuple[int, Money]] = {}
+    for record, body in facts.of("valuation", Valuation):
+        latest[body.asset] = (record.id, body.sum)
+    if not percent or not bonds or not latest or check("any record credit | record closing", facts, ()).holds:
+        return
+    refs = (*bond_refs(facts), *(f"record:{number}" for number, _ in latest.values()))
+    currencies = {money.currency for money in [*bonds, *(value for _, value in latest.values())]}
+    if len(currencies) > 1:
+        text = f"bond and valuations are in {', '.join(sorted(currencies))}: nobody can compare them exactly"
+        yield Found("bond", text, refs, shown=False, severity="WARN")
+        return
+    value = Money(bonds[0].currency, sum(money.minor for _, money in latest.values()))
+    have = Money(value.currency, sum(money.minor for money in bonds))
+    if have.minor < percent_of(value, percent):
+        share = have.minor * 100 // value.minor if value.minor else 0
+        yield Found("bond", f"the bond of {have} is {share} % of {value}; {percent} % is required", refs)
+
+
+def released_early(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """BOND-3: the bond was given back before the stage up to which it has to stand."""
+    until = preset.rules.bond_until
+    gate = next((stage.gate for stage in preset.file.stage if stage.name == until), None)
+    if gate is None:
+        return
+    reached = [check(condition, facts, ()) for condition in gate]
+    at = max((met.at or 0 for met in reached), default=0) if all(met.holds for met in reached) else None
+    for record, _ in facts.of("bond-release", BondRelease):
+        if at is None or record.at < at:
+            text = f"the bond was released at {instant_text(record.at)}, before the case was {until}"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+
+
+def standing_bonds(facts: CaseFacts) -> list[tuple[int, Bond]]:
+    """The bonds that were not released, with the numbers of their records."""
+    released = {body.bond for _, body in facts.of("bond-release", BondRelease)}
+    return [(record.id, body) for record, body in facts.of("bond", Bond) if record.ref not in released]
+
+
+def bond_refs(facts: CaseFacts) -> tuple[str, ...]:
+    """The records of bonds, as findings cite them."""
+    return tuple(f"record:{record.id}" for record, _ in facts.of("bond", Bond))
+
+
+RULES = (
+    Rule("BOND-1", "HIGH", Lane.ATTESTED, "no bond before the agency's first leg", on_case=missing),
+    Rule("BOND-2", "HIGH", Lane.ATTESTED, "the bond is below its share of the latest valuation", on_case=too_small),
+    Rule("BOND-3", "HIGH", Lane.ATTESTED, "the bond was released early", on_case=released_early),
+)

@@ -1,0 +1,75 @@
+"""Rules about time: overall clocks, stages, proofs of holding. Pure."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from tracer.custody.clocks import ClockState
+from tracer.custody.facts import CaseFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.instants import instant_text, span_text
+from tracer.custody.preset import Preset
+from tracer.custody.stages import Standing
+from tracer.types import Lane
+
+OVERALL = Rule("CLOCK-1", "HIGH", Lane.REPORTED, "an overall clock is past its warning, will be missed, or is breached")
+STAGE = Rule("CLOCK-2", "WARN", Lane.REPORTED, "a stage takes longer than the preset allows")
+HOLDING = Rule("CLOCK-3", "WARN", Lane.ATTESTED, "a periodic proof of holding is overdue")
+
+
+def clock_findings(
+    facts: CaseFacts, preset: Preset, standing: Standing, clocks: Iterable[ClockState]
+) -> Iterator[tuple[Rule, Found]]:
+    """What the clocks say that a person must see."""
+    for clock in clocks:
+        if found := overall(clock):
+            yield OVERALL, found
+    yield from ((STAGE, found) for found in slow_stages(facts, preset, standing))
+    yield from ((HOLDING, found) for found in overdue_proof(facts, preset))
+
+
+def overall(clock: ClockState) -> Found | None:
+    """CLOCK-1: breached, at the warning share, or about to be missed at the present pace."""
+    name = f"{clock.clock}, {clock.reading}"
+    used = f"{span_text(clock.elapsed_s)} of {span_text(clock.limit_s)}"
+    match clock.state:
+        case "breached":
+            return Found(f"clock:{name}", f"{name}: {used}, which is too long", ("clock",))
+        case "warned":
+            return Found(f"clock:{name}", f"{name}: {used} are used", ("clock",), shown=False, severity="WARN")
+        case "forecast":
+            assert clock.expected is not None
+            text = f"{name}: at the present pace it stops at {instant_text(clock.expected)}, which is too late"
+            return Found(f"clock:{name}", text, ("clock",), shown=False, severity="WARN")
+    return None
+
+
+def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:
+    """CLOCK-2: a stage came, or has not come, within its time since the stage before it."""
+    for before, stage in pairwise(preset.file.stage):
+        since = standing.since.get(before.name)
+        if stage.within_s is None or since is None:
+            continue
+        reached = standing.since.get(stage.name)
+        taken = (reached if reached is not None else facts.clock) - since
+        if taken > stage.within_s:
+            how = "came" if stage.name in standing.since else "has not come"
+            text = f"{stage.name} {how} {span_text(taken)} after {before.name}; {span_text(stage.within_s)} is allowed"
+            yield Found(f"stage:{stage.name}", text, ("clock",))
+
+
+def overdue_proof(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """CLOCK-3: the latest proof of holding is older than the preset allows."""
+    every = preset.rules.holding_proof_every_s
+    begun = [at for at in facts.opened.values() if at is not None]
+    if not every or not begun:
+        return
+    proofs = [record.at for record in facts.current.get("holding-proof", ())]
+    latest = max([*proofs, max(begun)])
+    if facts.clock - latest > every:
+        text = (
+            f"the last proof of holding is {span_text(facts.clock - latest)} old; one is due every {span_text(every)}"
+        )
+        yield Found("holding", text, tuple(f"record:{r.id}" for r in facts.current.get("holding-proof", ())[-1:]))
+
+
+RULES = (OVERALL, STAGE, HOLDING)

@@ -1,0 +1,100 @@
+"""Rules about single legs: approvals, test transfers, court holds, and what is unexplained. Pure."""
+
+from collections.abc import Iterator
+
+from tracer.custody.facts import CaseFacts, LegFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.instants import instant_text
+from tracer.custody.preset import Preset
+from tracer.custody.records import Approval, Hold
+from tracer.types import Lane
+from tracer.units import format_units
+
+
+def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """LEG-7: a leg was paid before as many different people as the preset asks for had approved it."""
+    needed = preset.rules.approvals
+    if not needed or leg.first_at is None or leg.kind.value not in preset.rules.approved_kinds:
+        return
+    given = [(record.actor, record) for record, body in facts.of("approval", Approval) if body.leg == leg.ref]
+    in_time = {actor: record for actor, record in given if record.at <= leg.first_at}
+    if len(in_time) < needed:
+        yield Found(
+            f"leg:{leg.ref}",
+            f"leg {leg.ref} was paid at {instant_text(leg.first_at)} with {len(in_time)} of {needed} approvals",
+            (*leg.refs, *(f"record:{record.id}" for record in in_time.values())),
+            leg=leg.id,
+        )
+
+
+def untested(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """LEG-4: the main amount moved without a confirmed test transfer to the very same script before it."""
+    wanted = leg.needs_test or leg.kind.value in preset.rules.test_kinds
+    if not wanted or leg.first_at is None:
+        return
+    tested = facts.tests.get((leg.asset, leg.target_key))
+    if tested is None or tested > leg.first_at:
+        yield Found(
+            f"leg:{leg.ref}",
+            f"leg {leg.ref} was paid to {leg.target} without a confirmed test transfer to the same script before it",
+            leg.refs,
+            leg=leg.id,
+        )
+
+
+def moved_in_hold(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """HOLD-1: a leg was paid while a court forbade it."""
+    for record, hold in facts.of("hold", Hold):
+        inside = [a for a in leg.arrivals if hold.start <= a.time and (hold.end is None or a.time < hold.end)]
+        if inside and leg.sources:
+            yield Found(
+                f"leg:{leg.ref}:{record.ref}",
+                f"leg {leg.ref} was paid at {instant_text(inside[0].time)}, during hold {record.ref} of {hold.court}",
+                (f"record:{record.id}", *(f"movement:{one.movement_id}" for one in inside)),
+                leg=leg.id,
+            )
+
+
+def left_in_hold(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """HOLD-1: value moved outside every leg while a court forbade any movement."""
+    for record, hold in facts.of("hold", Hold):
+        for one in facts.outside:
+            if hold.start <= one.time and (hold.end is None or one.time < hold.end):
+                amount = f"{format_units(one.amount, one.decimals)} {one.symbol}"
+                yield Found(
+                    f"entry:{one.entry_id}:{record.ref}",
+                    f"{amount} moved at {instant_text(one.time)}, during the hold {record.ref} of {hold.court}",
+                    (f"record:{record.id}", f"entry:{one.entry_id}", f"block:{one.block_id}"),
+                )
+
+
+def unexplained(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """RECON-1: some value has no place in the ledger."""
+    for asset in facts.assets:
+        if asset.unexplained:
+            yield Found(
+                f"asset:{asset.asset}",
+                f"{format_units(asset.unexplained, asset.decimals)} {asset.symbol} is unexplained",
+                (f"block:{asset.block_id}", "ledger"),
+            )
+
+
+RULES = (
+    Rule(
+        "LEG-4",
+        "HIGH",
+        Lane.REPORTED,
+        "main amount without a confirmed test transfer to the same script",
+        on_leg=untested,
+    ),
+    Rule("LEG-7", "CRITICAL", Lane.ATTESTED, "a leg is paid before enough people approved it", on_leg=not_approved),
+    Rule("RECON-1", "CRITICAL", Lane.REPORTED, "unexplained is not 0", on_case=unexplained),
+    Rule(
+        "HOLD-1",
+        "CRITICAL",
+        Lane.ATTESTED,
+        "a debit during a court hold",
+        on_case=left_in_hold,
+        on_leg=moved_in_hold,
+    ),
+)

@@ -1,0 +1,72 @@
+"""Rules about documents: those that a stage needs are there, and were valid when they were acted on. Pure."""
+
+from collections.abc import Iterator
+
+from tracer.custody.facts import CaseFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.gates import matching
+from tracer.custody.instants import instant_text
+from tracer.custody.preset import Preset
+from tracer.custody.record import Record
+from tracer.custody.records import ExpectedLoss, Mandate
+from tracer.types import Lane
+
+
+def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """DOC-1: value left custody, or moved within it, and a record that the preset asks for is not there."""
+    moved = min((p.first_at for p in facts.progress.values() if p.first_at is not None), default=None)
+    if moved is None:
+        return
+    for wanted in preset.rules.documents:
+        if not matching(facts, wanted):
+            text = f"legs have been paid since {instant_text(moved)}, and nobody filed: {wanted}"
+            yield Found(f"document:{wanted}", text, (), shown=False)
+    for record in (one for records in facts.current.values() for one in records):
+        if record.body.needs_document and record.document is None:
+            text = f"{record.kind} {record.ref} rests on no document"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",), shown=False)
+
+
+def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """DOC-2: a mandate was not valid while legs were paid."""
+    times = [p for p in facts.progress.values() if p.first_at is not None and p.last_at is not None]
+    if not times:
+        return
+    last = max(p.last_at for p in times if p.last_at is not None)
+    mandates = list(facts.of("mandate", Mandate))
+    for record, body in mandates:
+        if body.valid_to is not None and body.valid_to < last and not renewed(body, mandates, last):
+            text = (
+                f"{body.what} {record.ref} ended at {instant_text(body.valid_to)}; a leg was paid {instant_text(last)}"
+            )
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+
+
+def renewed(old: Mandate, mandates: list[tuple[Record, Mandate]], when: int) -> bool:
+    """Whether another mandate of the same kind covers an instant."""
+    return any(
+        body.what == old.what
+        and (body.valid_from is None or body.valid_from <= when)
+        and (body.valid_to is None or when <= body.valid_to)
+        for _, body in mandates
+    )
+
+
+def no_emergency(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """LOSS-1: coins were sold early without an expected loss as large as the preset asks for."""
+    needed = preset.rules.loss_percent
+    if not needed or not facts.current.get("sale"):
+        return
+    expected = max((body.percent for _, body in facts.of("expected-loss", ExpectedLoss)), default=None)
+    if expected is None or expected < needed:
+        said = "nobody filed one" if expected is None else f"{expected} % was filed"
+        text = f"an emergency sale needs an expected loss of {needed} %; {said}"
+        refs = tuple(f"record:{record.id}" for record in facts.current.get("expected-loss", ()))
+        yield Found("loss", text, refs, shown=expected is not None)
+
+
+RULES = (
+    Rule("DOC-1", "WARN", Lane.ATTESTED, "a document is missing", on_case=missing),
+    Rule("DOC-2", "HIGH", Lane.ATTESTED, "a document had expired", on_case=expired),
+    Rule("LOSS-1", "HIGH", Lane.ATTESTED, "an emergency sale without the expected loss it needs", on_case=no_emergency),
+)

@@ -1,0 +1,141 @@
+"""Rules about the price: a reserve before the inquiry, quotes in time and as committed, the best one wins. Pure."""
+
+import hashlib
+from collections.abc import Iterator
+
+from tracer.custody.facts import CaseFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.instants import instant_text, span_text
+from tracer.custody.money import percent_of
+from tracer.custody.preset import Preset
+from tracer.custody.record import Record
+from tracer.custody.records import Award, Inquiry, Quote, QuoteCommitment, Recovery, Reserve, Valuation
+from tracer.types import Lane
+
+Quotes = list[tuple[Record, Quote]]
+
+
+def below_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """PRICE-1: the quote that won is below the reserve, or below the preset's share of it."""
+    percent = preset.rules.reserve_percent
+    covered = preset.rules.recovery_needed and any(True for _ in facts.of("recovery", Recovery))
+    for award, _, quote, won in awards(facts):
+        for record, reserve in facts.of("reserve", Reserve):
+            if reserve.inquiry != quote.inquiry:
+                continue
+            refs = (f"record:{award.id}", f"record:{won.id}", f"record:{record.id}")
+            if reserve.sum.currency != quote.sum.currency:
+                text = f"the quote is in {quote.sum.currency} and the reserve in {reserve.sum.currency}"
+                yield Found(f"record:{award.ref}", text, refs, shown=False, severity="WARN")
+            elif quote.sum.minor < percent_of(reserve.sum, percent) or (
+                preset.rules.recovery_needed and quote.sum.minor < reserve.sum.minor and not covered
+            ):
+                share = f"{percent} % of " if percent != 100 else ""
+                why = (
+                    "" if quote.sum.minor < percent_of(reserve.sum, percent) else ", and no recovery agreement is filed"
+                )
+                text = f"{quote.venue} won with {quote.sum}; the reserve is {share}{reserve.sum}{why}"
+                yield Found(f"record:{award.ref}", text, refs)
+
+
+def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """PRICE-2: when a quote won, the asset's latest valuation was older than the preset allows."""
+    oldest = preset.rules.valuation_max_age_s
+    inquiries = {record.ref: body for record, body in facts.of("inquiry", Inquiry)}
+    for award, body, _, _ in awards(facts) if oldest else ():
+        asset = inquiries[body.inquiry].asset if body.inquiry in inquiries else ""
+        valued = [
+            (r.at, r.id) for r, value in facts.of("valuation", Valuation) if value.asset == asset and r.at <= award.at
+        ]
+        if not valued:
+            yield Found(
+                f"record:{award.ref}", f"nobody had valued {asset} when the award was made", (f"record:{award.id}",)
+            )
+        elif award.at - max(valued)[0] > oldest:
+            age = span_text(award.at - max(valued)[0])
+            refs = (f"record:{award.id}", f"record:{max(valued)[1]}")
+            yield Found(f"record:{award.ref}", f"the valuation was {age} old; {span_text(oldest)} is allowed", refs)
+
+
+def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """PRICE-3: offers were asked for before a reserve was set."""
+    if not preset.rules.reserve_needed:
+        return
+    reserves = {body.inquiry: record for record, body in facts.of("reserve", Reserve)}
+    for record, _ in facts.of("inquiry", Inquiry):
+        reserve = reserves.get(record.ref)
+        if reserve is None or reserve.at > record.at:
+            when = f"only at {instant_text(reserve.at)}" if reserve is not None else "not at all"
+            refs = (f"record:{record.id}", *([f"record:{reserve.id}"] if reserve is not None else []))
+            text = f"inquiry {record.ref} began at {instant_text(record.at)}; a reserve was set {when}"
+            yield Found(f"record:{record.ref}", text, refs)
+
+
+def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """PRICE-4: another valid quote was better than the one that won, or the one that won was not valid."""
+    for award, body, quote, won in awards(facts):
+        valid = valid_quotes(facts, body.inquiry)
+        if won not in [record for record, _ in valid]:
+            text = f"{quote.venue} won with a quote that was late, or not the one that it had committed to"
+            yield Found(f"record:{award.ref}", text, (f"record:{award.id}", f"record:{won.id}"))
+            continue
+        better = [(r, q) for r, q in valid if q.sum.currency == quote.sum.currency and q.sum.minor > quote.sum.minor]
+        if better:
+            best, said = max(better, key=lambda item: item[1].sum.minor)
+            text = f"{quote.venue} won with {quote.sum}; {said.venue} had offered {said.sum}"
+            yield Found(f"record:{award.ref}", text, (f"record:{award.id}", f"record:{won.id}", f"record:{best.id}"))
+
+
+def late_quote(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """PRICE-5: a quote arrived after its inquiry had closed."""
+    closes = {record.ref: body.closes_at for record, body in facts.of("inquiry", Inquiry)}
+    for record, body in facts.of("quote", Quote):
+        if body.inquiry in closes and record.at > closes[body.inquiry]:
+            text = f"the quote of {body.venue} came at {instant_text(record.at)}, after the inquiry had closed"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+
+
+def too_few(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """PRICE-6: an award was made on fewer valid quotes than the preset asks for."""
+    for award, body, _, _ in awards(facts):
+        valid = valid_quotes(facts, body.inquiry)
+        if len(valid) < preset.rules.min_quotes:
+            text = f"{len(valid)} valid quotes for {body.inquiry}; {preset.rules.min_quotes} are required"
+            yield Found(f"record:{award.ref}", text, (f"record:{award.id}", *(f"record:{r.id}" for r, _ in valid)))
+
+
+def awards(facts: CaseFacts) -> Iterator[tuple[Record, Award, Quote, Record]]:
+    """The awards, with the quotes that won."""
+    quotes = {record.ref: (record, body) for record, body in facts.of("quote", Quote)}
+    for record, body in facts.of("award", Award):
+        if body.quote in quotes:
+            won, quote = quotes[body.quote]
+            yield record, body, quote, won
+
+
+def valid_quotes(facts: CaseFacts, inquiry: str) -> Quotes:
+    """The quotes for an inquiry that came in time and are what their venue had committed to, if it had."""
+    closes = next((body.closes_at for record, body in facts.of("inquiry", Inquiry) if record.ref == inquiry), None)
+    committed = {b.venue: b.sha256 for _, b in facts.of("quote-commitment", QuoteCommitment) if b.inquiry == inquiry}
+    return [
+        (record, body)
+        for record, body in facts.of("quote", Quote)
+        if body.inquiry == inquiry
+        and (closes is None or record.at <= closes)
+        and committed.get(body.venue) in (None, commitment(body))
+    ]
+
+
+def commitment(quote: Quote) -> str:
+    """The hash that commits a venue to its quote."""
+    return hashlib.sha256(f"{quote.inquiry}|{quote.venue}|{quote.price}|{quote.nonce or ''}".encode()).hexdigest()
+
+
+RULES = (
+    Rule("PRICE-1", "HIGH", Lane.ATTESTED, "sold below the reserve", on_case=below_reserve),
+    Rule("PRICE-2", "WARN", Lane.ATTESTED, "the valuation was stale", on_case=stale_valuation),
+    Rule("PRICE-3", "HIGH", Lane.ATTESTED, "no reserve before the inquiry", on_case=no_reserve),
+    Rule("PRICE-4", "HIGH", Lane.ATTESTED, "the winner is not the best valid quote", on_case=not_the_best),
+    Rule("PRICE-5", "WARN", Lane.ATTESTED, "a quote came late", on_case=late_quote),
+    Rule("PRICE-6", "WARN", Lane.ATTESTED, "too few quotes", on_case=too_few),
+)

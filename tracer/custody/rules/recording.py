@@ -1,0 +1,41 @@
+"""Rules about the recording of the process: no gap around a leg, and files that are what they were. Pure."""
+
+from collections.abc import Iterator
+
+from tracer.custody.facts import CaseFacts, LegFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.instants import instant_text
+from tracer.custody.preset import Preset
+from tracer.custody.records import Recording, RecordingCheck
+from tracer.types import Lane
+
+
+def gap(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """REC-1: a leg was paid at an instant that no recording of it covers."""
+    if leg.kind.value not in preset.rules.recorded_kinds:
+        return
+    films = [(r, b) for r, b in facts.of("recording", Recording) if not b.legs or leg.ref in b.legs]
+    bare = [one for one in leg.arrivals if not any(b.start <= one.time <= b.end for _, b in films)]
+    if bare:
+        yield Found(
+            f"leg:{leg.ref}",
+            f"leg {leg.ref} was paid at {instant_text(bare[0].time)}, and no recording covers that instant",
+            leg.refs,
+            leg=leg.id,
+        )
+
+
+def altered(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """REC-2: the file of a recording no longer has the hash that was filed."""
+    films = {record.ref: (record, body) for record, body in facts.of("recording", Recording)}
+    for check, body in facts.of("recording-check", RecordingCheck):
+        if body.recording in films and films[body.recording][1].sha256 != body.sha256:
+            film = films[body.recording][0]
+            text = f"the file of recording {body.recording} has another hash than was filed"
+            yield Found(f"record:{body.recording}", text, (f"record:{film.id}", f"record:{check.id}"))
+
+
+RULES = (
+    Rule("REC-1", "WARN", Lane.ATTESTED, "a gap in the recording", on_leg=gap),
+    Rule("REC-2", "HIGH", Lane.ATTESTED, "a recording's file has another hash", on_case=altered),
+)

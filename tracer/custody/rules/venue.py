@@ -1,0 +1,88 @@
+"""Rules about exchanges: licensed when the deposit arrived, and the deposit address attested then. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tracer.custody.case import LegKind
+from tracer.custody.facts import CaseFacts, LegFacts
+from tracer.custody.findings import Found, Rule
+from tracer.custody.instants import instant_text
+from tracer.custody.preset import Preset
+from tracer.custody.records import Licence
+from tracer.types import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A licence as the register or a record says it."""
+
+    entity: str
+    valid_from: int | None
+    valid_to: int | None
+    ref: str
+
+    def covers(self, time: int) -> bool | None:
+        """Whether it was valid at an instant; None where nobody gave the date that it began."""
+        if self.valid_to is not None and time > self.valid_to:
+            return False
+        return None if self.valid_from is None else self.valid_from <= time
+
+
+def unlicensed(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """EXC-1: the receiver of a deposit had no licence when it arrived; not shown where the register has no dates."""
+    if leg.kind.value not in preset.rules.licensed_kinds or not leg.arrivals:
+        return
+    licences = licences_of(leg.institution, facts, preset)
+    name = facts.institutions[leg.institution].name if leg.institution in facts.institutions else leg.target
+    first = min(one.time for one in leg.arrivals)
+    verdicts = [licence.covers(first) for licence in licences]
+    if True in verdicts:
+        return
+    refs = (*leg.refs, *(licence.ref for licence in licences))
+    when = instant_text(first)
+    if None in verdicts:
+        text = f"leg {leg.ref}: the register names no date from which {name} was licensed; it received at {when}"
+        yield Found(f"leg:{leg.ref}", text, refs, shown=False, severity="WARN", leg=leg.id)
+    else:
+        text = f"leg {leg.ref}: {name} received at {when} without a licence that was valid then"
+        yield Found(f"leg:{leg.ref}", text, refs, leg=leg.id)
+
+
+def licences_of(institution: str | None, facts: CaseFacts, preset: Preset) -> list[Held]:
+    """The licences of an institution: those recorded for it, and those of the register under one of its names."""
+    found = [
+        Held(body.entity, body.valid_from, body.valid_to, f"record:{record.id}")
+        for record, body in facts.of("licence", Licence)
+        if body.institution == institution
+    ]
+    body = facts.institutions.get(institution or "")
+    if body is not None:
+        name = body.name.casefold()
+        for place, line in enumerate(preset.file.licence):
+            if name in {one.casefold() for one in (line.entity, *line.names)}:
+                found.append(Held(line.entity, line.valid_from, line.valid_to, f"preset:licence:{place + 1}"))
+    return found
+
+
+def not_attested(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """EXC-2: no attestation of the deposit address was valid when the deposit arrived."""
+    if leg.kind not in (LegKind.DEPOSIT, LegKind.RETURN):
+        return
+    statements = facts.attested.get(leg.target, [])
+    bare = [one for one in leg.arrivals if not any(statement.covers(one.time) for statement in statements)]
+    if bare:
+        why = "its attestation was not valid" if statements else "nobody had attested it"
+        yield Found(
+            f"leg:{leg.ref}",
+            f"leg {leg.ref} arrived at {leg.target} at {instant_text(bare[0].time)}, when {why}",
+            (*leg.refs, *(f"attestation:{one.id}" for one in statements)),
+            leg=leg.id,
+        )
+
+
+RULES = (
+    Rule("EXC-1", "HIGH", Lane.ATTESTED, "the exchange was not licensed when the deposit arrived", on_leg=unlicensed),
+    Rule(
+        "EXC-2", "HIGH", Lane.ATTESTED, "the deposit address was not attested, or that had expired", on_leg=not_attested
+    ),
+)
