@@ -102,11 +102,14 @@ class Book:
 
     def __post_init__(self) -> None:
         for leg in self.legs:
-            self.legs_to.setdefault(leg.plan.target, []).append(leg)
+            if not leg.withdrawn:
+                self.legs_to.setdefault(leg.plan.target, []).append(leg)
             self.by_id[leg.plan.id] = leg
             if leg.arrivals:
                 self.unsettled.add(leg.plan.id)
-        self.deadlines = sorted((leg.plan.deadline, leg.plan.id) for leg in self.legs if leg.plan.deadline is not None)
+        self.deadlines = sorted(
+            (leg.plan.deadline, leg.plan.id) for leg in self.legs if leg.plan.deadline and not leg.withdrawn
+        )
 
     def total(self, asset: AssetId) -> Totals:
         """The running totals of an asset."""

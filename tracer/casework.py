@@ -28,8 +28,8 @@ from tracer.custody.ledger import KEEPING, Entry, Place
 from tracer.drift import note_checks
 from tracer.life import Lives
 from tracer.matching import LegState
-from tracer.notices import Notice, about_decoys, about_postings, shared_credit
-from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins
+from tracer.notices import Notice, about_debits, about_decoys, about_postings, shared_credit
+from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins, payers_of
 from tracer.prepared import Ids, Judged, KeptTx, Prepared, as_stored
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
 from tracer.sharing import share_out
@@ -255,6 +255,8 @@ class Casework:
                     if any(e.movement_id == n.id and e.place in KEEPING for e in entries)
                 )
             done.notices += about_postings(case_id, kept.id, entries, self.assets, self.show)
+            payers = payers_of(case_id, self.interest_of, self.show)
+            done.notices += about_debits(book, kept.id, flow, entries, matches, payers)
         done.notices += about_decoys(kept.id, kept.moves, roles, self.assets, self.show)
         if self.utxo:
             self._move_coins(kept, roles, spent, done)

@@ -3,11 +3,33 @@
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from types import TracebackType
+from typing import Any
 
 import click
 
 from tracer.errors import Alarm, OperatorError, Retryable, TracerError
+
+
+class Later(click.Group):
+    """A group some of whose commands are imported when they are named: ``later`` maps names to ``module:object``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.later: dict[str, str] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in order."""
+        return sorted([*super().list_commands(ctx), *self.later])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None if there is none."""
+        if cmd_name in self.later:
+            module, _, name = self.later[cmd_name].partition(":")
+            found: click.Command = getattr(import_module(module), name)
+            return found
+        return super().get_command(ctx, cmd_name)
 
 
 def exit_code(group: click.Group, name: str, arguments: Sequence[str]) -> int:

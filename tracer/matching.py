@@ -49,12 +49,13 @@ class Arrival:
 
 @dataclass(slots=True)
 class LegState:
-    """A leg and what has arrived for it on the canonical chain."""
+    """A leg and what has arrived for it on the canonical chain; withdrawn: nothing counts for it any more."""
 
     plan: Plan
     arrivals: list[Arrival] = field(default_factory=list)
     fees: int = 0
     voided: bool = False
+    withdrawn: bool = False
 
     @property
     def arrived(self) -> int:

@@ -3,10 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tracer.book import Book, Numbered
+from tracer.book import Book, Flow, Numbered
+from tracer.custody.case import LegKind
 from tracer.custody.ledger import Entry, Place
+from tracer.matching import Match
 from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
 from tracer.units import format_units
+
+Payers = Callable[[Holder], tuple[Role | None, bool, str]]
+"""What a holder is to a case: its role, whether it is in cold storage, and its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,34 @@ def about_postings(
             notices.append(
                 Notice("LEG-2", "INFO", f"{money(entry)} arrived{where}: {entry.reason}", case_id, None, tx_id)
             )
+    return notices
+
+
+def about_debits(
+    book: Book, tx_id: int, flow: Flow, entries: Sequence[Entry], matches: Sequence[Match], payers: Payers
+) -> list[Notice]:
+    """COLD-1: cold storage was debited outside a leg. KEY-1: a seized address paid otherwise than to be secured.
+
+    Fees alone set off neither. KEY-1 holds until all SECURE legs of the chain are served; while none is planned, it is
+    about what no leg explains alone.
+    """
+    outside = any(
+        entry.holder is not None
+        and (entry.place is Place.UNEXPLAINED or (entry.place is Place.INTERNAL and entry.leg_id is None))
+        for entry in entries
+    )
+    securing = [leg for leg in book.legs if leg.plan.kind is LegKind.SECURE and not leg.withdrawn]
+    otherwise = bool(securing) and any(match.leg.plan.kind is not LegKind.SECURE for match in matches)
+    secured = bool(securing) and all(leg.complete for leg in securing)
+    notices: list[Notice] = []
+    for holder in dict.fromkeys(holder for paid in flow.debits.values() for holder in paid):
+        role, cold, address = payers(holder)
+        if cold and outside:
+            text = f"cold storage {address} was debited outside a leg"
+            notices.append(Notice("COLD-1", "CRITICAL", text, book.case_id, None, tx_id))
+        if role is Role.SEIZED and (outside or otherwise) and not secured:
+            text = f"seized address {address} paid other than by a SECURE leg, before all was secured"
+            notices.append(Notice("KEY-1", "CRITICAL", text, book.case_id, None, tx_id))
     return notices
 
 

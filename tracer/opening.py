@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 from tracer.book import Book
 from tracer.custody.ledger import Entry, Place
-from tracer.notices import Notice
+from tracer.notices import Notice, Payers
 from tracer.types import HELD_ROLES, AssetId, Holder, Lane, Outpoint, Role, outpoint_text
 
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """One case's watch on a holder; `outpoints`: only these coins are seized (None: all)."""
+    """One case's watch on a holder; `outpoints`: only these coins are seized (None: all); cold: in cold storage."""
 
     case_id: int
     role: Role
     outpoints: frozenset[Outpoint] | None = None
+    cold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +87,13 @@ def opening_balances(
         if free > 0:
             entries.append(Entry(asset, Place.CREDIT, "there before", free, None, holder))
     return entries
+
+
+def payers_of(case_id: int, interest_of: InterestOf, show: Callable[[Holder], str]) -> Payers:
+    """What holders that paid in a transaction are to a case."""
+
+    def payer(holder: Holder) -> tuple[Role | None, bool, str]:
+        mine = next((i for i in interest_of(holder) if i.case_id == case_id), None)
+        return (None, False, "") if mine is None else (mine.role, mine.cold, show(holder))
+
+    return payer

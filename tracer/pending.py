@@ -20,6 +20,10 @@ from tracer.value import Values
 NO_BLOCK = BlockRef(-1, Hash(bytes(32)), Hash(bytes(32)))
 
 
+AT_ONCE = frozenset({"LEG-1", "KEY-1", "COLD-1", "LEG-3"})
+"""Rules that are told of before a block holds what set them off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """An unconfirmed transaction as a mempool has it: its bytes, and what it would move.
@@ -102,7 +106,7 @@ def line_of(one: Sighting, held: Mapping[Hash, Sighting]) -> list[Sighting]:
 
 
 def judge_pending(casework: Casework, txs: Sequence[TxFacts], time: int) -> list[Notice]:
-    """Say which debits of the last of some unconfirmed transactions lie outside every leg: one alert per case.
+    """Say which debits of the last of some unconfirmed transactions lie outside every leg: one alert per case and rule.
 
     txs: the transactions that go before it (its unconfirmed ancestors), then itself. time: taken for that of the next
     block, if that is not before the newest block.
@@ -111,10 +115,10 @@ def judge_pending(casework: Casework, txs: Sequence[TxFacts], time: int) -> list
     facts = BlockFacts(NO_BLOCK, max(time, casework.clock), None, tuple(txs))
     done = shadow.connect(facts, NO_MARKS, {})
     [number] = [kept.id for kept in done.txs if kept.txid == txs[-1].txid] or [0]
-    told: dict[int | None, list[Notice]] = {}
+    told: dict[tuple[int | None, str], list[Notice]] = {}
     for notice in done.notices:
-        if notice.rule == "LEG-1" and notice.tx_id == number:
-            told.setdefault(notice.case_id, []).append(notice)
+        if notice.rule in AT_ONCE and notice.tx_id == number:
+            told.setdefault((notice.case_id, notice.rule), []).append(notice)
     return [
         replace(notices[0], message=f"unconfirmed: {'; '.join(one.message for one in notices)}", tx_id=None)
         for notices in told.values()

@@ -154,7 +154,7 @@ class _Watched:
                 raise self._twice(at, chain, holder, role)
             seen.add(holder)
             one = f"{ref}/{number}" if many else ref
-            self.watches.append(Watch(one, chain.id, holder, role, institution, birth, outpoints))
+            self.watches.append(Watch(one, chain.id, holder, role, institution, birth, outpoints, table.storage))
         if first == len(self.watches):
             raise _bad((*at, "file"), "names no address", "Remove the watch, or fill the file.")
         self.spans[ref], self.chains[ref] = (first, len(self.watches)), table.chain
@@ -338,6 +338,7 @@ def _leg(place: int, table: LegTable, watched: _Watched) -> Leg:
         max_fee,
         table.not_before,
         table.deadline,
+        table.needs_test,
     )
 
 

@@ -81,6 +81,9 @@ class WatchTable(Table):
     )
     institution: Id | None = Field(default=None, description="the id of an [[institution]]")
     birth: Height = Field(default=0, description="a block height >= 0")
+    storage: Literal["hot", "cold", "multisig"] | None = Field(
+        default=None, description='one of "hot", "cold", "multisig"'
+    )
     outpoints: tuple[str, ...] | None = Field(
         default=None, strict=False, description='a list of coins, each "txid:index"'
     )
@@ -124,6 +127,7 @@ class LegTable(Table):
     max_fee: Decimal = Field(default="0", description='decimal text, such as "0.0001"')
     not_before: Instant | None = Field(default=None, description=_INSTANT)
     deadline: Instant | None = Field(default=None, description=_INSTANT)
+    needs_test: bool = Field(default=False, description="true or false")
 
 
 class CaseFile(Table):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tracer.command import exit_code, show_unexpected
+from tracer.command import Later, exit_code, show_unexpected
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -38,6 +38,7 @@ class Given:
 
 
 @click.group(
+    cls=Later,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -366,6 +367,10 @@ def _settle(given: Given, body: dict[str, Any]) -> int:
     from watchers import daemon
 
     return _finish(daemon.settle_halt(config, body))
+
+
+group.later["record"] = "watchers.recordcommand:record_group"
+group.later["alert"] = "watchers.recordcommand:alert_group"
 
 
 def main() -> None:

@@ -93,6 +93,7 @@ class CasesConfig(Table):
     """Case files imported at start when their case is not in the store yet."""
 
     files: tuple[FilePath, ...] = Field(default=(), strict=False, description="a list of file paths")
+    presets: tuple[FilePath, ...] = Field(default=(), strict=False, description="a list of folders")
 
 
 class Config(Table):

@@ -16,6 +16,7 @@ from typing import Any
 from tracer import __version__
 from tracer.attribution.labels import Pack
 from tracer.custody.case import Case
+from tracer.custody.presetfiles import find_preset
 from tracer.errors import OperatorError, StoreLocked, StoreUnusable
 from tracer.store.cases import import_case as store_case
 from tracer.store.labelled import Imported, import_pack
@@ -31,6 +32,7 @@ from watchers.family import ChainConfig
 from watchers.follow import Follower
 from watchers.importing import Imports
 from watchers.labels import describe_pack, load_pack
+from watchers.recording import alert_into, file_into
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -73,11 +75,11 @@ def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
     )
 
 
-def import_into(store: Store, case: Case, followers: Sequence[Follower]) -> bool:
+def import_into(store: Store, case: Case, followers: Sequence[Follower], presets: tuple[Path, ...]) -> bool:
     """Store a case; every follower must be paused or not yet running."""
     handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
     limits = {ChainId(follower.handle.caip2): limits_of(follower.config) for follower in followers}
-    return store_case(store, case, handles, limits, int(time.time()))
+    return store_case(store, case, handles, limits, int(time.time()), find_preset(case.preset, presets))
 
 
 def limits_of(chain: ChainConfig) -> Limits:
@@ -100,7 +102,7 @@ async def run(config: Config, *, until_tip: bool) -> int:
     with Store(path) as store:
         followers = [make_follower(chain, store, alerts) for chain in config.chain.values()]
         for file in config.cases.files:
-            if import_into(store, load_case(file, config), followers):
+            if import_into(store, load_case(file, config), followers, config.cases.presets):
                 log.info("imported case file %s", file)
         store.note_run(__version__, config_hash(config), int(time.time()))
         log.info("store=%s opened", path)
@@ -108,6 +110,8 @@ async def run(config: Config, *, until_tip: bool) -> int:
         handlers = {
             "history": imports.turn,
             "import": lambda body: _import_running(body, config, store, followers),
+            "alert": lambda body: _alert_running(body, store),
+            "record": lambda body: _record_running(body, store, followers),
             "labels": lambda body: _labels_running(body, config, store, followers),
             "settle": lambda body: _settle_running(body, store, followers),
             "trace": lambda body: _trace_running(body, store),
@@ -220,7 +224,24 @@ async def _import_running(
     async with contextlib.AsyncExitStack() as stack:
         for follower in followers:
             await stack.enter_async_context(follower.paused())
-        return {"imported": import_into(store, case, followers), "case": case.ref}
+        return {"imported": import_into(store, case, followers, config.cases.presets), "case": case.ref}
+
+
+async def _record_running(body: Mapping[str, Any], store: Store, followers: Sequence[Follower]) -> dict[str, Any]:
+    """File records for an operator while the followers run: legs and statements count from the next block on."""
+    async with contextlib.AsyncExitStack() as stack:
+        for follower in followers:
+            await stack.enter_async_context(follower.paused())
+        handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
+        filed = file_into(store, body, handles)
+    for follower in followers[:1]:
+        follower.standing.tell(())
+    return {"filed": [asdict(one) for one in filed]}
+
+
+async def _alert_running(body: Mapping[str, Any], store: Store) -> dict[str, Any]:
+    """Note what became of an alert, for an operator."""
+    return {"said": alert_into(store, body)}
 
 
 async def _labels_running(
@@ -312,7 +333,8 @@ async def import_case(config: Config, path: Path) -> int:
             with Store(file) as store:
                 alerts = Alerts("")
                 followers = [make_follower(chain, store, alerts) for chain in config.chain.values()]
-                answer = {"imported": import_into(store, case, followers), "case": case.ref}
+                done = import_into(store, case, followers, config.cases.presets)
+                answer = {"imported": done, "case": case.ref}
         except StoreLocked as error:
             raise OperatorError(f"{error}, which does not answer yet", "Try again in a moment.") from error
     from watchers.casesummary import describe_case

@@ -270,6 +270,7 @@ class Follower:
             self.store.start_chain(self.handle, anchor, 0)
             log.info("chain=%s started after height=%d", self.config.name, anchor.height)
         self._interest_of = InterestReader(self.store.connection, self.handle)
+        self.store.oversight.forget()
         with staying(), self.store.connection.begin():
             self._reload()
             self._orphaned = load.orphaned_hashes(self.store, self.handle)

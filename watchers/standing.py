@@ -83,6 +83,6 @@ class Standing:
             self._skipped.add(reason)
 
     def tell(self, notices: Iterable[Notice]) -> None:
-        """Tell alerts that are stored."""
-        for notice in notices:
+        """Tell alerts that are stored, and what the oversight of cases found with them."""
+        for notice in [*notices, *self._store.oversight.take_told()]:
             self._tell(self._config.name, notice)

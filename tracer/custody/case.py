@@ -51,6 +51,7 @@ class Watch:
     ref: unique within the case; a descriptor range or a file of scripts gives one watch per script, ``ref/0``, ...
     birth: the height of the first block that can name the holder; following starts no later.
     outpoints: if not None, only these coins are seized; other coins of the holder count as opening balance.
+    storage: hot, cold or multisig; None: not said.
     """
 
     ref: str
@@ -60,6 +61,7 @@ class Watch:
     institution: str | None
     birth: int
     outpoints: tuple[Outpoint, ...] | None = None
+    storage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Leg:
     sources: refs of the watches that may be debited; empty means a payer outside the case (gas top-ups, refunds).
     amount, tolerance: base units of ``asset``; max_fee: base units of the native asset, for all its transactions.
     not_before, deadline: inclusive block-time bounds; None leaves the side open.
+    needs_test: a confirmed TEST leg to the same script has to come first.
     """
 
     ref: str
@@ -101,6 +104,7 @@ class Leg:
     max_fee: int
     not_before: int | None
     deadline: int | None
+    needs_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)

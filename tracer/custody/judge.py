@@ -13,6 +13,8 @@ from tracer.types import AssetId, Lane
 ATTESTED_KINDS = frozenset({LegKind.DEPOSIT, LegKind.RETURN})
 """Legs that close only if somebody attested whose address the target is."""
 
+OF_LEG, OF_LEDGER = ("LEG-5", 1), ("RECON-1", 1)
+"""The rules by which legs and ledgers are judged, with their versions: raised whenever what is judged changes."""
 
 UNOBSERVED_LOSS = "value left custody that nobody saw go: balances fell by more than was observed"
 
@@ -67,6 +69,8 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     overdue = plan.deadline is not None and tip_time > plan.deadline
     lane = max((arrival.lane for arrival in leg.arrivals), default=Lane.REPORTED)
     claims = [Claim("movement", lane, tuple(f"movement:{a.movement_id}" for a in leg.arrivals))]
+    if not leg.arrivals and leg.withdrawn:
+        return Judgement(Verdict.NOT_SHOWN, "withdrawn: nothing is to arrive any more", ())
     if not leg.arrivals:
         if overdue:
             return Judgement(Verdict.CONTRADICTED, "late: nothing arrived by the deadline", ())

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tracer.book import Numbered
 from tracer.casework import Prepared
-from tracer.custody.judge import Judgement
+from tracer.custody.judge import OF_LEDGER, OF_LEG, Judgement
 from tracer.notices import Notice
 from tracer.store.chains import ChainHandle
 from tracer.store.rows import insert_many
@@ -113,7 +113,7 @@ def insert_judged(
     insert_many(
         store.connection,
         VerdictRow,
-        "case_id leg_id asset_id block_id policy_id verdict reason lane claims",
+        "case_id leg_id asset_id block_id policy_id verdict reason lane claims rule rule_version",
         (
             (
                 case_id,
@@ -125,6 +125,7 @@ def insert_judged(
                 j.reason,
                 j.lane.name,
                 orjson.dumps([{"what": c.what, "lane": c.lane.name, "refs": c.refs} for c in j.claims]).decode(),
+                *(OF_LEDGER if leg_id is None else OF_LEG),
             )
             for case_id, leg_id, asset, j in verdicts
         ),

@@ -1,11 +1,12 @@
 """Imports a case into the store, append-only: it adds rows, and refuses what would change an imported one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy import text
 
-from tracer.custody.case import Case, Watch, check_case
+from tracer.custody.case import Case, Leg, Watch, check_case
+from tracer.custody.preset import Preset
 from tracer.store.backfills import BackfillRow
 from tracer.store.chains import ChainHandle
 from tracer.store.declared import (
@@ -20,6 +21,7 @@ from tracer.store.declared import (
     WatchRow,
 )
 from tracer.store.imported import additions, stored_case, stored_refs
+from tracer.store.overseen import PresetRow
 from tracer.store.rows import insert_many
 from tracer.store.tracerows import register_live
 from tracer.store.writer import Store
@@ -36,12 +38,13 @@ def import_case(
     chains: Mapping[ChainId, ChainHandle],
     limits: Mapping[ChainId, Limits] = MappingProxyType({}),
     now: int = 0,
+    preset: Preset | None = None,
 ) -> bool:
     """Store a case, or what its file adds to it; False if this very file was imported before.
 
-    limits: how far its traces go on each chain. now: the wall clock. Where a chain was already followed past the height
-    at which new watches begin, a back-fill is noted, and they count once it is published. Raises CaseRefused if the
-    file changes what was imported.
+    limits: how far its traces go on each chain. now: the wall clock. preset: what oversees it; None: nothing does.
+    Where a chain was already followed past the height at which new watches begin, a back-fill is noted, and they count
+    once it is published. Raises CaseRefused if the file changes what was imported.
     """
     with store.connection.begin():
         find = text("SELECT id FROM cases WHERE ref = :ref")
@@ -55,15 +58,28 @@ def import_case(
         check_case(case)
         if case_id is None:
             case_id = next_id(store, "cases")
-            row = (case_id, case.ref, case.title, case.preset, case.source_sha256)
-            insert_many(store.connection, CaseRow, "id ref title preset source_sha256", [row])
+            kept = None if preset is None else keep_preset(store, preset)
+            row = (case_id, case.ref, case.title, case.preset, case.source_sha256, kept)
+            insert_many(store.connection, CaseRow, "id ref title preset source_sha256 preset_id", [row])
         imported = [(case_id, now, case.source_sha256)]
         insert_many(store.connection, CaseImportRow, "case_id imported_at source_sha256", imported)
         late = late_rows(store, added, case_id, chains)
         insert_declarations(store, added, case_id, chains, late)
         for chain, height in added.seizures.items():
             register_live(store.connection, case_id, chains[chain].id, height, limits.get(chain, Limits()), now)
+        store.oversight.forget()
+        store.oversight.recorded(case_id, now)
     return True
+
+
+def keep_preset(store: Store, preset: Preset) -> int:
+    """The number of a preset, stored by its content."""
+    known = store.connection.execute(text("SELECT id FROM preset WHERE sha256 = :s"), {"s": preset.sha256}).scalar()
+    if known is not None:
+        return int(known)
+    number = next_id(store, "preset")
+    insert_many(store.connection, PresetRow, "id name sha256 text", [(number, preset.name, preset.sha256, preset.text)])
+    return number
 
 
 def late_rows(store: Store, case: Case, case_id: int, chains: Mapping[ChainId, ChainHandle]) -> dict[ChainId, int]:
@@ -144,7 +160,7 @@ def insert_declarations(
         for a in case.attestations
     ]
     insert_many(connection, AttestationRow, "watch_id institution_id document_id valid_from valid_to", attested)
-    insert_legs(store, case, case_id, watches, chains, late)
+    insert_legs(store, case.legs, case_id, watches, chains, late)
 
 
 def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -160,13 +176,14 @@ def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int
 
 def insert_legs(
     store: Store,
-    case: Case,
+    planned: Sequence[Leg],
     case_id: int,
     watches: Mapping[str, int],
     chains: Mapping[ChainId, ChainHandle],
     late: Mapping[ChainId, int],
+    record_id: int | None = None,
 ) -> None:
-    """Insert the planned legs and the watches that they may debit."""
+    """Insert planned legs and the watches that they may debit; record_id: of the record that planned them, if any."""
     first = next_id(store, "leg")
     assets = {asset: row for handle in chains.values() for asset, row in handle.assets.items()}
     waits = {asset: late.get(chain) for chain, handle in chains.items() for asset in handle.assets}
@@ -184,12 +201,14 @@ def insert_legs(
             leg.not_before,
             leg.deadline,
             waits[leg.asset],
+            leg.needs_test,
+            record_id,
         )
-        for place, leg in enumerate(case.legs)
+        for place, leg in enumerate(planned)
     ]
-    columns = "id case_id ref kind asset_id target_id amount tolerance max_fee not_before deadline late_id"
-    insert_many(store.connection, LegRow, columns, legs)
-    sources = [(first + place, watches[source]) for place, leg in enumerate(case.legs) for source in leg.sources]
+    columns = "id case_id ref kind asset_id target_id amount tolerance max_fee not_before deadline late_id needs_test"
+    insert_many(store.connection, LegRow, f"{columns} record_id", legs)
+    sources = [(first + place, watches[source]) for place, leg in enumerate(planned) for source in leg.sources]
     insert_many(store.connection, LegSourceRow, "leg_id watch_id", sources)
 
 
@@ -209,7 +228,7 @@ def insert_watches(
         insert_many(
             store.connection,
             WatchRow,
-            "id case_id holder_id ref role institution_id birth outpoints late_id",
+            "id case_id holder_id ref role institution_id birth outpoints late_id storage",
             [
                 (
                     ids[w.ref],
@@ -221,6 +240,7 @@ def insert_watches(
                     w.birth,
                     b"".join(w.outpoints) if w.outpoints is not None else None,
                     late_id,
+                    w.storage,
                 )
                 for w in part
             ],

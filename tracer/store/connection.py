@@ -16,7 +16,7 @@ from tracer.errors import StoreLocked, StoreUnusable
 from tracer.store.views import view_statements
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test holds it against the migration folder."""
 
 

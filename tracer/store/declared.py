@@ -18,6 +18,7 @@ class CaseRow(SQLModel, table=True):
     title: str
     preset: str
     source_sha256: bytes
+    preset_id: int | None = None
 
 
 class CaseImportRow(SQLModel, table=True):
@@ -63,6 +64,7 @@ class DocumentRow(SQLModel, table=True):
     ref: str
     title: str
     sha256: bytes
+    record_id: int | None = None
 
 
 class WatchRow(SQLModel, table=True):
@@ -83,6 +85,7 @@ class WatchRow(SQLModel, table=True):
     birth: int = Field(sa_type=BigInteger)
     outpoints: bytes | None = None
     late_id: int | None = None
+    storage: str | None = None
 
 
 class AttestationRow(SQLModel, table=True):
@@ -95,6 +98,7 @@ class AttestationRow(SQLModel, table=True):
     document_id: int = Field(foreign_key="document.id")
     valid_from: int = Field(sa_type=BigInteger)
     valid_to: int | None = Field(default=None, sa_type=BigInteger)
+    record_id: int | None = None
 
 
 class LegRow(SQLModel, table=True):
@@ -114,6 +118,8 @@ class LegRow(SQLModel, table=True):
     not_before: int | None = Field(default=None, sa_type=BigInteger)
     deadline: int | None = Field(default=None, sa_type=BigInteger)
     late_id: int | None = None
+    needs_test: bool = Field(default=False, sa_column_kwargs={"server_default": "0"})
+    record_id: int | None = None
 
 
 class LegSourceRow(SQLModel, table=True):

@@ -71,14 +71,14 @@ def stored_case(connection: Connection, case_id: int) -> Case:
         watches=tuple(stored_watches(connection, case_id)),
         documents=tuple(
             Document(*row)  # type: ignore[arg-type]
-            for row in rows("SELECT ref, title, sha256 FROM document WHERE case_id = :c")
+            for row in rows("SELECT ref, title, sha256 FROM document WHERE case_id = :c AND record_id IS NULL")
         ),
         attestations=tuple(
             Attestation(*row)  # type: ignore[arg-type]
             for row in rows(
                 "SELECT w.ref, i.ref, d.ref, a.valid_from, a.valid_to FROM attestation a JOIN watch w ON w.id ="
                 " a.watch_id JOIN institution i ON i.id = a.institution_id JOIN document d ON d.id = a.document_id"
-                " WHERE w.case_id = :c"
+                " WHERE w.case_id = :c AND a.record_id IS NULL"
             )
         ),
         legs=tuple(stored_legs(connection, case_id, sources)),
@@ -90,7 +90,7 @@ def stored_watches(connection: Connection, case_id: int) -> Iterable[Watch]:
     """Read the watches of a case back."""
     for row in connection.execute(
         text(
-            "SELECT w.ref, k.caip2, h.key, w.role, i.ref AS body, w.birth, w.outpoints FROM watch w"
+            "SELECT w.ref, k.caip2, h.key, w.role, i.ref AS body, w.birth, w.outpoints, w.storage FROM watch w"
             " JOIN holder h ON h.id = w.holder_id JOIN chain k ON k.id = h.chain_id"
             " LEFT JOIN institution i ON i.id = w.institution_id WHERE w.case_id = :c ORDER BY w.id"
         ),
@@ -98,7 +98,8 @@ def stored_watches(connection: Connection, case_id: int) -> Iterable[Watch]:
     ):
         joined = row.outpoints
         points = None if joined is None else tuple(Outpoint(joined[at : at + 36]) for at in range(0, len(joined), 36))
-        yield Watch(row.ref, ChainId(row.caip2), Holder(bytes(row.key)), Role(row.role), row.body, row.birth, points)
+        holder = Holder(bytes(row.key))
+        yield Watch(row.ref, ChainId(row.caip2), holder, Role(row.role), row.body, row.birth, points, row.storage)
 
 
 def stored_legs(connection: Connection, case_id: int, sources: dict[str, list[str]]) -> Iterable[Leg]:
@@ -106,13 +107,13 @@ def stored_legs(connection: Connection, case_id: int, sources: dict[str, list[st
     for row in connection.execute(
         text(
             "SELECT l.*, a.caip19, w.ref AS target FROM leg l JOIN asset a ON a.id = l.asset_id"
-            " JOIN watch w ON w.id = l.target_id WHERE l.case_id = :c ORDER BY l.id"
+            " JOIN watch w ON w.id = l.target_id WHERE l.case_id = :c AND l.record_id IS NULL ORDER BY l.id"
         ),
         {"c": case_id},
     ):
         amounts = (int(row.amount), int(row.tolerance), int(row.max_fee))
         yield Leg(row.ref, LegKind(row.kind), AssetId(row.caip19), tuple(sources.get(row.ref, ())), row.target,
-                  *amounts, row.not_before, row.deadline)  # fmt: skip
+                  *amounts, row.not_before, row.deadline, bool(row.needs_test))  # fmt: skip
 
 
 def additions(case: Case, stored: Case) -> Case:

@@ -25,7 +25,7 @@ class InterestReader:
         self._driver, self._chain_id = driver, chain.id
         self._known: dict[Holder, tuple[Interest, ...]] = {}
         self._question = (
-            "SELECT h.key, w.case_id, w.role, w.outpoints FROM watch w JOIN holder h ON h.id = w.holder_id"
+            "SELECT h.key, w.case_id, w.role, w.outpoints, w.storage FROM watch w JOIN holder h ON h.id = w.holder_id"
             f" WHERE h.chain_id = ? AND h.key IN (%s) AND {where or published('w')} ORDER BY w.case_id"
         )
 
@@ -46,8 +46,11 @@ class InterestReader:
             part = unknown[start : start + TOGETHER]
             found: dict[Holder, tuple[Interest, ...]] = dict.fromkeys(part, ())
             marks = ", ".join("?" * len(part))
-            for key, case_id, role, points in self._driver.execute(self._question % marks, (self._chain_id, *part)):
-                interest = Interest(case_id, Role(role), None if points is None else split_outpoints(points))
+            for key, case_id, role, points, storage in self._driver.execute(
+                self._question % marks, (self._chain_id, *part)
+            ):
+                named = None if points is None else split_outpoints(points)
+                interest = Interest(case_id, Role(role), named, storage == "cold")
                 found[key] += (interest,)
             self._known.update(found)
 

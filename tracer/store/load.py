@@ -17,7 +17,7 @@ from tracer.store.chains import ChainHandle
 from tracer.store.checkrows import load_drift, load_values
 from tracer.store.interest import split_outpoints
 from tracer.store.liferows import load_lives
-from tracer.store.plans import load_plans
+from tracer.store.plans import load_plans, withdrawn_legs
 from tracer.store.tracerows import COIN, CURRENT, UNSPENT, load_runs
 from tracer.store.writer import Store
 from tracer.types import (
@@ -276,8 +276,10 @@ def load_legs(connection: Connection, keys: dict[str, int]) -> list[LegState]:
             leg.arrivals.append(Arrival(int(amount), movement_id, height, time, block_id, Lane(lane), bool(doubted)))
         else:
             leg.voided = True
+    gone = withdrawn_legs(connection, keys["case"])
     for leg in legs.values():
         leg.voided = leg.voided and not leg.arrivals
+        leg.withdrawn = leg.plan.id in gone
     return list(legs.values())
 
 

@@ -270,6 +270,7 @@ def publish(
             {"c": chain.id},
         ).all()
         insert_many(connection, UnfilledRow, "backfill_id block_id", [(job.id, int(number)) for (number,) in others])
+        store.oversight.recorded(job.case_id, now)
     return [*news, *fresh]
 
 

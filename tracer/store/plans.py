@@ -44,3 +44,17 @@ def plan_of(row: Row[tuple[object, ...]], sources: frozenset[Holder]) -> Plan:
         row.not_before,
         row.deadline,
     )
+
+
+def withdrawn_legs(connection: Connection, case_id: int) -> set[int]:
+    """The legs of a case that were withdrawn, or superseded by another."""
+    rows = connection.execute(
+        text(
+            "SELECT l.id FROM record n JOIN leg l ON l.record_id = n.supersedes_id WHERE n.case_id = :case"
+            " AND n.kind = 'leg' UNION SELECT l.id FROM record n JOIN leg l ON l.case_id = n.case_id"
+            " AND l.ref = json_extract(n.body, '$.leg') WHERE n.case_id = :case AND n.kind = 'withdrawal'"
+            " AND NOT EXISTS (SELECT 1 FROM record s WHERE s.supersedes_id = n.id)"
+        ),
+        {"case": case_id},
+    )
+    return {int(number) for (number,) in rows}

@@ -7,7 +7,18 @@ belongs to a block is true as long as that block is canonical: a reorg flips `bl
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from tracer.store import attributed, backfills, checked, declared, derived, headerchain, observed, traced, vouched
+from tracer.store import (
+    attributed,
+    backfills,
+    checked,
+    declared,
+    derived,
+    headerchain,
+    observed,
+    overseen,
+    traced,
+    vouched,
+)
 from tracer.store.columns import METADATA, Amount, units
 
 __all__ = [
@@ -20,6 +31,7 @@ __all__ = [
     "derived",
     "headerchain",
     "observed",
+    "overseen",
     "traced",
     "vouched",
 ]
@@ -218,27 +230,40 @@ class VerdictRow(SQLModel, table=True):
     reason: str
     lane: str
     claims: str
+    rule: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    rule_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class AlertRow(SQLModel, table=True):
-    """Something that a person must see; `block_id` is null for faults of a node or the daemon."""
+    """Something that a person must see; `block_id` is null for faults of a node or the daemon.
+
+    subject: what a rule over a case's facts found it of; null where a block, a mempool or a node set it off. refs: the
+    facts that it cites, as JSON.
+    """
 
     __tablename__ = "alert"
     __table_args__ = (
         Index("ix_alert_block_id", "block_id"),
         Index("ix_alert_pending_id", "pending_id", sqlite_where=text("pending_id IS NOT NULL")),
+        Index("ix_alert_case_id", "case_id", sqlite_where=text("case_id IS NOT NULL")),
     )
     id: int | None = Field(default=None, primary_key=True)
     at: int = Field(sa_type=BigInteger)
     rule: str
     severity: str
-    chain_id: int = Field(foreign_key="chain.id")
+    chain_id: int | None = Field(default=None, foreign_key="chain.id")
     block_id: int | None = Field(default=None, foreign_key="block.id")
     case_id: int | None = Field(default=None, foreign_key="cases.id")
     leg_id: int | None = Field(default=None, foreign_key="leg.id")
     tx_id: int | None = Field(default=None, foreign_key="tx.id")
     message: str
     pending_id: int | None = Field(default=None, foreign_key="pending_tx.id")
+    subject: str | None = None
+    refs: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
+    lane: str | None = None
+    shown: bool = Field(default=True, sa_column_kwargs={"server_default": "1"})
+    rule_version: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    preset_id: int | None = Field(default=None, foreign_key="preset.id")
 
 
 class CoverageRow(SQLModel, table=True):

@@ -353,12 +353,14 @@ FROM case_import i JOIN cases k ON k.id = i.case_id;
 --
 -- title           what the case is called
 -- preset          the policy preset it follows
+-- preset_sha256   SHA-256 of that preset's file, hex; null: it was imported before presets were kept, and nothing oversees it
 -- source_sha256   SHA-256 of the case file that was imported last, hex
 -- seizure_height  B0: balances after this block are what was seized; null: nothing on any chain
 -- opened          1 if the chain has reached B0 and the case counts, else 0
 -- backfill_id     the back-fill that read its past (v_backfill); null: it was followed from the start
 CREATE VIEW v_case AS
 SELECT k.ref AS case_ref, k.title, k.preset,
+    (SELECT lower(hex(sha256)) FROM preset WHERE id = k.preset_id) AS preset_sha256,
     (SELECT lower(hex(source_sha256)) FROM case_import WHERE case_id = k.id ORDER BY id DESC LIMIT 1) AS source_sha256,
     c.name AS chain, s.height AS seizure_height,
     coalesce(t.height >= s.height AND (s.late_id IS NULL OR x.published_height IS NOT NULL), 0) AS opened,
@@ -425,11 +427,12 @@ FROM holder h JOIN chain c ON c.id = h.chain_id;
 -- institution     whose it is said to be; null if the case file does not say
 -- birth           height from which it is watched
 -- seized_coins    how many coins of it are seized, where the case file lists coins; null: all
+-- storage         hot, cold, multisig; null: not said
 -- backfill_id     the back-fill that reads its past (v_backfill); null: it was followed from its birth on
 CREATE VIEW v_watch AS
 SELECT k.ref AS case_ref, w.ref AS watch_ref, w.role, c.name AS chain,
     coalesce(h.address, lower(hex(h.key))) AS address, w.holder_id, lower(hex(h.key)) AS holder,
-    i.name AS institution, w.birth, length(w.outpoints) / 36 AS seized_coins, w.late_id AS backfill_id
+    i.name AS institution, w.birth, length(w.outpoints) / 36 AS seized_coins, w.storage, w.late_id AS backfill_id
 FROM watch w
 JOIN cases k ON k.id = w.case_id
 JOIN holder h ON h.id = w.holder_id
@@ -656,12 +659,16 @@ WHERE leg_ref IS NOT NULL AND place NOT IN ('fee', 'unexplained');
 -- height          height of the tip when it was judged
 -- block_hash      hash of the tip when it was judged, hex
 -- policy_id       the policy it was given under (v_policy)
+-- rule            the rule that was applied: LEG-5 (a leg as planned), RECON-1 (nothing unexplained)
+-- rule_version    version of that rule
+-- preset_sha256   SHA-256 of the case's preset, hex; null: none
 -- current         1 if it is the last one on its subject on the canonical chain, else 0
 CREATE VIEW v_verdict_all AS
 SELECT v.id AS verdict_id, k.ref AS case_ref, l.ref AS leg_ref, c.name AS chain,
     a.caip19 AS asset, a.symbol, a.decimals, v.verdict, v.reason, v.lane, v.claims,
     b.height, lower(hex(b.hash)) AS block_hash, b.time,
-    strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc, v.policy_id, b.canonical,
+    strftime('%Y-%m-%dT%H:%M:%SZ', b.time, 'unixepoch') AS time_utc, v.policy_id, v.rule, v.rule_version,
+    (SELECT lower(hex(sha256)) FROM preset WHERE id = k.preset_id) AS preset_sha256, b.canonical,
     b.canonical AND NOT EXISTS (
         SELECT 1 FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
         WHERE n.case_id = v.case_id AND n.leg_id IS v.leg_id AND n.asset_id = v.asset_id
@@ -681,6 +688,9 @@ LEFT JOIN leg l ON l.id = v.leg_id;
 -- height          height of the tip when it was judged
 -- block_hash      hash of the tip when it was judged, hex
 -- policy_id       the policy it was given under (v_policy)
+-- rule            the rule that was applied: LEG-5 (a leg as planned), RECON-1 (nothing unexplained)
+-- rule_version    version of that rule
+-- preset_sha256   SHA-256 of the case's preset, hex; null: none
 -- current         1
 CREATE VIEW v_verdict AS
 SELECT * FROM v_verdict_all WHERE current;
@@ -697,6 +707,8 @@ SELECT * FROM v_verdict_all WHERE current;
 -- fees            what they cost so far, the same unit; a fee above max_fee counts as unexplained
 -- not_before      first instant at which it may arrive, seconds since 1970 (UTC); null: open
 -- deadline        last instant at which it may arrive; null: open
+-- needs_test      1 if a confirmed test transfer to the same script has to come first
+-- planned_by      the leg record that planned it (v_record_all); null: the case file did
 -- sources         watches that may pay, joined by commas; null: somebody outside the case
 -- target          watch that is to receive
 -- target_address  its address
@@ -753,7 +765,7 @@ SELECT k.ref AS case_ref, l.ref AS leg_ref, l.id AS leg_number, l.kind, c.name A
             )
         )))))))
     ) AS fees,
-    l.not_before, l.deadline,
+    l.not_before, l.deadline, l.needs_test, pr.ref AS planned_by,
     (
         SELECT group_concat(ref, ', ') FROM (
             SELECT w.ref FROM leg_source s JOIN watch w ON w.id = s.watch_id WHERE s.leg_id = l.id ORDER BY w.id
@@ -773,6 +785,7 @@ JOIN asset a ON a.id = l.asset_id
 JOIN chain c ON c.id = a.chain_id
 JOIN watch tw ON tw.id = l.target_id
 JOIN holder th ON th.id = tw.holder_id
+LEFT JOIN record pr ON pr.id = l.record_id
 LEFT JOIN verdict v ON v.id = (
     SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical
     WHERE n.case_id = l.case_id AND n.leg_id = l.id AND n.asset_id = l.asset_id
@@ -1174,23 +1187,156 @@ SELECT * FROM v_pending_all WHERE state = 'seen';
 -- at              when it was given, seconds since 1970 by the daemon's wall clock
 -- at_utc          the same as text
 -- rule            id of the rule that fired: LEG-1, LEG-5, REORG-1, ..
+-- rule_version    version of that rule
 -- severity        INFO, WARN, HIGH, CRITICAL
+-- shown           1 if facts go against the rule; 0 if it cannot be decided, or is a warning
+-- alert_lane      lane of what it rests on, where a rule over a case's facts found it; null elsewhere
+-- chain           the chain whose block, or node, set it off; null: a record did
 -- case_ref        the case it concerns; null: a node or the daemon
 -- leg_ref         the leg it concerns; null: none
 -- height          height of the block that caused it; null: none did
 -- canonical       1 if that block is still on the chain, 0 if not; null: no block caused it
 -- message         what was said
+-- subject         what a rule over a case's facts found it of; null elsewhere
+-- refs            JSON list of the facts that it cites: leg:ID, movement:ID, record:ID, entry:ID, block:ID
+-- preset_sha256   SHA-256 of the preset that the rule was applied under, hex; null: none
+-- state           open, acknowledged, closed (by somebody), resolved (the facts no longer say so), voided (its block is gone)
+-- state_at        when it got into that state, seconds since 1970; null: it is as it was given
+-- state_by        who did that; null: nobody
+-- state_reason    why; null: not said
 CREATE VIEW v_alert AS
-SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch') AS at_utc, x.rule, x.severity,
-    c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref, nullif(lower(hex(coalesce(t.txid, p.txid))), '') AS txid,
-    b.height, nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message
+SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch') AS at_utc, x.rule, x.rule_version,
+    x.severity, x.shown, x.lane AS alert_lane, c.name AS chain, k.ref AS case_ref, l.ref AS leg_ref,
+    nullif(lower(hex(coalesce(t.txid, p.txid))), '') AS txid,
+    b.height, nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message, x.subject, x.refs,
+    nullif(lower(hex(s.sha256)), '') AS preset_sha256,
+    CASE WHEN e.what IN ('closed', 'resolved', 'acknowledged') THEN e.what
+        WHEN x.subject IS NULL AND b.canonical = 0 THEN 'voided' ELSE 'open' END AS state,
+    e.at AS state_at, e.actor AS state_by, e.reason AS state_reason
 FROM alert x
-JOIN chain c ON c.id = x.chain_id
+LEFT JOIN chain c ON c.id = x.chain_id
 LEFT JOIN block b ON b.id = x.block_id
 LEFT JOIN cases k ON k.id = x.case_id
 LEFT JOIN leg l ON l.id = x.leg_id
 LEFT JOIN tx t ON t.id = x.tx_id
-LEFT JOIN pending_tx p ON p.id = x.pending_id;
+LEFT JOIN pending_tx p ON p.id = x.pending_id
+LEFT JOIN preset s ON s.id = coalesce(x.preset_id, k.preset_id)
+LEFT JOIN alert_event e ON e.id = (SELECT max(n.id) FROM alert_event n WHERE n.alert_id = x.id);
+
+-- What became of alerts, step by step; nothing is taken back; empty if nothing did.
+--
+-- event_id        grows with time
+-- alert_id        number of the alert in v_alert
+-- at              when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- what            acknowledged, closed (by somebody), resolved, reopened (because facts changed)
+-- actor           who; tracerd: the facts
+-- height          height of the tip then; null: not known
+-- canonical       1 if that tip is on the chain, 0 if not; null: not known
+CREATE VIEW v_alert_event AS
+SELECT e.id AS event_id, e.alert_id, e.at, strftime('%Y-%m-%dT%H:%M:%SZ', e.at, 'unixepoch') AS at_utc, e.what, e.actor,
+    e.reason, b.height, nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical
+FROM alert_event e
+LEFT JOIN block b ON b.id = e.block_id;
+
+-- The presets that cases were imported under, each as its file was; empty if none was.
+--
+-- preset_id       number of the preset
+-- name            its name
+-- preset_sha256   SHA-256 of the file, hex
+-- text            the file
+CREATE VIEW v_preset AS
+SELECT id AS preset_id, name, lower(hex(sha256)) AS preset_sha256, text FROM preset;
+
+-- Everything that was filed about a case, also what was superseded since; empty if nothing was.
+--
+-- record_id       number that findings cite (record:ID); grows with time
+-- kind            bond, quote, award, recording, settlement, ..: docs/custody.md has them with their fields
+-- record_ref      its name; unique among its kind in the case
+-- actor           who filed it
+-- second          who confirmed it; null: nobody
+-- at              the instant that it speaks of, seconds since 1970
+-- at_utc          the same as text
+-- recorded_at     when it was filed, seconds since 1970 by the daemon's wall clock
+-- document_sha256  SHA-256 of the document that it rests on, hex; null: none
+-- record_lane     lane of what it says
+-- body            what it says, as JSON
+-- supersedes      name of the record that it replaces; null: none
+-- superseded_by   name of the record that replaced it; null: it counts
+-- digest          SHA-256 over all of it and the digest of the case's record before, hex (see docs/custody.md)
+CREATE VIEW v_record_all AS
+SELECT r.id AS record_id, k.ref AS case_ref, r.kind, r.ref AS record_ref, r.actor, r.second, r.at,
+    strftime('%Y-%m-%dT%H:%M:%SZ', r.at, 'unixepoch') AS at_utc, r.recorded_at,
+    nullif(lower(hex(r.document)), '') AS document_sha256, r.lane AS record_lane, r.body, o.ref AS supersedes,
+    (SELECT n.ref FROM record n WHERE n.supersedes_id = r.id) AS superseded_by, lower(hex(r.digest)) AS digest
+FROM record r
+JOIN cases k ON k.id = r.case_id
+LEFT JOIN record o ON o.id = r.supersedes_id;
+
+-- What was filed about a case and counts, for nothing has superseded it; empty if nothing was.
+--
+-- record_id       number that findings cite (record:ID); grows with time
+-- kind            bond, quote, award, recording, settlement, ..: docs/custody.md has them with their fields
+-- record_ref      its name; unique among its kind in the case
+-- actor           who filed it
+-- second          who confirmed it; null: nobody
+-- at              the instant that it speaks of, seconds since 1970
+-- at_utc          the same as text
+-- recorded_at     when it was filed, seconds since 1970 by the daemon's wall clock
+-- document_sha256  SHA-256 of the document that it rests on, hex; null: none
+-- record_lane     lane of what it says
+-- body            what it says, as JSON
+-- supersedes      name of the record that it replaces; null: none
+-- superseded_by   null
+-- digest          SHA-256 over all of it and the digest of the case's record before, hex (see docs/custody.md)
+CREATE VIEW v_record AS
+SELECT * FROM v_record_all WHERE superseded_by IS NULL;
+
+-- Where a case stood, from each moment on: a row whenever that changed; empty if no case has a preset.
+--
+-- assessment_id   grows with time
+-- at              from when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- clock           the case's own clock then: the latest of its chains' block times and of what its records speak of
+-- chain           the chain whose block changed it; null: a record did
+-- height          height of that block
+-- stage           the stage of the preset
+-- sides           JSON list of side states: HOLD, SUSPENDED, INCIDENT, PARTIAL
+-- gates           JSON list of the stages reached, each with since when, and of the next one with what is missing
+-- clocks          JSON list of the preset's clocks under each reading
+-- regressed       1 if it is an earlier stage than the row before, else 0
+-- current         1 in the last row of a case, else 0
+-- preset_sha256   SHA-256 of the preset, hex
+CREATE VIEW v_stage_all AS
+SELECT a.id AS assessment_id, k.ref AS case_ref, a.at, strftime('%Y-%m-%dT%H:%M:%SZ', a.at, 'unixepoch') AS at_utc,
+    a.clock, c.name AS chain, b.height, nullif(lower(hex(b.hash)), '') AS block_hash, a.stage, a.sides, a.gates, a.clocks,
+    coalesce(a.rank < (SELECT o.rank FROM assessment o WHERE o.case_id = a.case_id AND o.id < a.id
+        ORDER BY o.id DESC LIMIT 1), 0) AS regressed,
+    NOT EXISTS (SELECT 1 FROM assessment n WHERE n.case_id = a.case_id AND n.id > a.id) AS current,
+    lower(hex(p.sha256)) AS preset_sha256
+FROM assessment a
+JOIN cases k ON k.id = a.case_id
+JOIN preset p ON p.id = a.preset_id
+LEFT JOIN chain c ON c.id = a.chain_id
+LEFT JOIN block b ON b.id = a.block_id;
+
+-- Where each case stands; empty if no case has a preset.
+--
+-- assessment_id   grows with time
+-- at              from when, seconds since 1970 by the daemon's wall clock
+-- at_utc          the same as text
+-- clock           the case's own clock then: the latest of its chains' block times and of what its records speak of
+-- chain           the chain whose block changed it; null: a record did
+-- height          height of that block
+-- stage           the stage of the preset
+-- sides           JSON list of side states: HOLD, SUSPENDED, INCIDENT, PARTIAL
+-- gates           JSON list of the stages reached, each with since when, and of the next one with what is missing
+-- clocks          JSON list of the preset's clocks under each reading
+-- regressed       1 if it is an earlier stage than the row before, else 0
+-- current         1
+-- preset_sha256   SHA-256 of the preset, hex
+CREATE VIEW v_stage AS
+SELECT * FROM v_stage_all WHERE current;
 
 -- What packs of labels say about addresses; empty if none was imported. A label is INFERRED: it says who somebody thinks is
 -- behind an address, no more.

@@ -27,6 +27,7 @@ from tracer.store.liferows import (
     insert_pending_alerts,
     left_chain,
 )
+from tracer.store.oversight import Oversight, legs_of
 from tracer.store.rows import insert_many
 from tracer.store.spans import ALL, cut_spans, extend_spans, open_span
 from tracer.store.tables import AlertRow, Block, DaemonRunRow, HolderRow
@@ -53,6 +54,7 @@ class Store:
     _lock: AbstractContextManager[None] = field(init=False)
     _engine: Engine = field(init=False)
     connection: Connection = field(init=False)
+    oversight: Oversight = field(init=False)
     ids: Ids = field(init=False)
     _next_holder: Iterator[int] = field(init=False)
     _holders: dict[tuple[int, bytes], int] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Store:
         try:
             self._engine = open_writer(self.path)
             self.connection = self._engine.connect()
+            self.oversight = Oversight(self.connection)
             with self.connection.begin():
                 self.ids = Ids(*(count(self._top(table) + 1) for table in ("block", "tx", "movement")))
                 self._next_holder = count(self._top("holder") + 1)
@@ -148,6 +151,7 @@ class Store:
     def rolled_back(self) -> None:
         """Forget what a failed transaction may have put into memory."""
         self._holders.clear()
+        self.oversight.forget()
 
     def note_run(self, version: str, config_sha256: bytes, now: int) -> None:
         """Note which program starts to write, with which configuration."""
@@ -202,6 +206,13 @@ class Store:
             extend_spans(self.connection, chain.id, ALL, read)
             last = blocks[-1]
             self._move_cursor(chain, last.block_id, last.marks)
+            legs = legs_of(
+                [
+                    *((case_id, entry.leg_id) for b in busy for case_id, _, entry in b.entries),
+                    *((case_id, leg_id) for b in busy for case_id, leg_id, _, _ in b.verdicts),
+                ]
+            )
+            self.oversight.connected(chain.id, last.block_id, legs, [b.block_id for b in busy if b.entries], now)
 
     def _move_cursor(self, chain: ChainHandle, tip_id: int, marks: Marks) -> None:
         self._run(
@@ -251,6 +262,7 @@ class Store:
             judged = rejudge(self._legs_served(blocks), marks)
             insert_judged(self, chain, row[0], judged.verdicts, judged.notices, now)
             insert_changes(self.connection, chain, judged.changes, now)
+            self.oversight.moved(chain.id, row[0], blocks, now)
         return judged
 
     def _set_canonical(self, blocks: Sequence[int], canonical: bool) -> None:
@@ -298,6 +310,7 @@ class Store:
             judged = rejudge(self._legs_served(blocks), marks)
             insert_judged(self, chain, blocks[-1], judged.verdicts, judged.notices, now)
             insert_changes(self.connection, chain, judged.changes, now)
+            self.oversight.moved(chain.id, blocks[-1], (), now)
         return judged
 
     def note(
@@ -321,6 +334,8 @@ class Store:
             insert_changes(self.connection, chain, judged.changes, now)
             insert_checks(self, chain, [(row[0], tip.height, judged.checks)])
             keep_header(self.connection, row[0], header)
+            legs = legs_of((case_id, leg_id) for case_id, leg_id, _, _ in judged.verdicts)
+            self.oversight.connected(chain.id, row[0], legs, (), now)
 
     def note_pending(
         self, chain: ChainHandle, new: Iterable[Sighting], observe: Callable[[Kept], Observed], now: int

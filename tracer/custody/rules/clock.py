@@ -33,13 +33,14 @@ def overall(clock: ClockState) -> Found | None:
     used = f"{span_text(clock.elapsed_s)} of {span_text(clock.limit_s)}"
     match clock.state:
         case "breached":
-            return Found(f"clock:{name}", f"{name}: {used}, which is too long", ("clock",))
+            return Found(f"clock:{name}:{clock.state}", f"{name}: {used}, which is too long", ("clock",))
         case "warned":
-            return Found(f"clock:{name}", f"{name}: {used} are used", ("clock",), shown=False, severity="WARN")
+            text = f"{name}: {used} are used"
+            return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
         case "forecast":
             assert clock.expected is not None
             text = f"{name}: at the present pace it stops at {instant_text(clock.expected)}, which is too late"
-            return Found(f"clock:{name}", text, ("clock",), shown=False, severity="WARN")
+            return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
     return None
 
 

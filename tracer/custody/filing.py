@@ -1,0 +1,196 @@
+"""What may be filed about a case: a record is checked against what is there before anything is stored. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from pydantic import BaseModel
+
+from tracer.custody import records as kinds
+from tracer.custody.facts import CaseFacts
+from tracer.custody.preset import Preset
+from tracer.custody.record import Body, Record
+from tracer.errors import OperatorError
+
+
+class RecordRefused(OperatorError):
+    """A record contradicts what is there, names what is not there, or breaks a rule of the preset."""
+
+    fix = "Correct it and record it again. Nothing was written."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record that somebody wants to file. ref: None lets it be numbered. document: SHA-256, hex."""
+
+    kind: str
+    body: Body
+    actor: str
+    second: str | None
+    at: int
+    document: str | None = None
+    ref: str | None = None
+    supersedes: str | None = None
+
+
+NAMES = {"leg": "leg", "bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "recording"}
+"""Fields that name something of the case, and what kind of thing."""
+
+INSTITUTIONS = ("venue", "institution", "buyer")
+
+
+def check_draft(draft: Draft, facts: CaseFacts, preset: Preset, watches: Callable[[str], bool]) -> None:
+    """Raise RecordRefused, with one line, for the first thing that speaks against a record.
+
+    watches: whether the case has a watch of a name.
+    """
+    check_people(draft, preset)
+    if draft.body.needs_document and draft.document is None:
+        raise RecordRefused(f"a {draft.kind} record rests on a document", "Give its SHA-256 or the file (--document).")
+    check_names(draft, facts, watches)
+    check_superseded(draft, facts)
+    check_order(draft)
+    if draft.kind in CONTRADICTIONS:
+        CONTRADICTIONS[draft.kind](draft, facts)
+
+
+def check_people(draft: Draft, preset: Preset) -> None:
+    """Two different people where the preset asks for two."""
+    if not draft.actor.strip():
+        raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
+    if draft.second is not None and draft.second == draft.actor:
+        raise RecordRefused(f"{draft.actor} cannot confirm what {draft.actor} files", "Give another name to --second.")
+    if draft.kind in preset.file.two_people and draft.second is None:
+        text = f"under {preset.name} two people file a {draft.kind} record"
+        raise RecordRefused(text, "Name the one who confirms it (--second NAME). Nothing was written.")
+
+
+def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) -> None:
+    """Whatever the record names is there."""
+    values = cast(BaseModel, draft.body).model_dump()
+    there = {kind: {record.ref for record in facts.current.get(kind, ())} for kind in NAMES.values()}
+    there["leg"] = {leg.ref for leg in facts.legs.values() if not leg.withdrawn}
+    for field, kind in NAMES.items():
+        if field in values and values[field] not in there[kind]:
+            raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there[kind])}")
+    for ref in values.get("legs", ()):
+        if ref not in there["leg"]:
+            raise RecordRefused(f"legs: the case has no leg {ref!r}{near(there['leg'])}")
+    for field in INSTITUTIONS:
+        if field in values and values[field] not in facts.institutions:
+            text = f"{field}: the case has no institution {values[field]!r}{near(set(facts.institutions))}"
+            raise RecordRefused(text)
+    named = [values["watch"]] if draft.kind in ("attestation", "control") else []
+    if draft.kind == "leg":
+        named = [values["to"], *values["sources"]]
+    for ref in named:
+        if not watches(ref):
+            raise RecordRefused(f"the case has no watch {ref!r}", "Declare it in the case file first.")
+
+
+def near(names: set[str]) -> str:
+    """What there is instead, shortly."""
+    some = sorted(names)[:6]
+    return f"; there is {', '.join(some)}{', ..' if len(names) > 6 else ''}" if some else "; there is none"
+
+
+def check_superseded(draft: Draft, facts: CaseFacts) -> None:
+    """What is superseded is there and counts; a name is used once."""
+    if draft.supersedes is not None:
+        old = [record for record in facts.current.get(draft.kind, ()) if record.ref == draft.supersedes]
+        if not old:
+            fix = "A leg of the case file is withdrawn instead." if draft.kind == "leg" else None
+            raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
+    taken = {record.ref for record in facts.records if record.kind == draft.kind}
+    if draft.ref is not None and (draft.ref in taken or (draft.kind == "leg" and draft.ref in facts.by_ref)):
+        raise RecordRefused(
+            f"the case has a {draft.kind} {draft.ref!r} already", "Records never change: give a new id."
+        )
+
+
+SPANS = (("start", "end"), ("valid_from", "valid_to"), ("not_before", "deadline"))
+
+
+def check_order(draft: Draft) -> None:
+    """Spans end after they begin."""
+    values = cast(BaseModel, draft.body).model_dump()
+    for first, last in SPANS:
+        begin, end = values.get(first), values.get(last)
+        if begin is not None and end is not None and end < begin:
+            raise RecordRefused(f"{last} lies before {first}")
+    if draft.kind == "inquiry" and values["closes_at"] <= draft.at:
+        raise RecordRefused("an inquiry cannot close before it begins")
+
+
+def _approval(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Approval, draft.body)
+    for record, said in facts.of("approval", kinds.Approval):
+        if said.leg == body.leg and record.actor == draft.actor:
+            raise RecordRefused(f"{draft.actor} approved leg {body.leg} already", "Another person has to approve it.")
+    planned = [record for record, _ in facts.of("leg", kinds.PlannedLeg) if record.ref == body.leg]
+    if planned and draft.actor in (planned[0].actor, planned[0].second):
+        raise RecordRefused(f"{draft.actor} planned leg {body.leg} and cannot approve it")
+
+
+def _award(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Award, draft.body)
+    quoted = next(said for record, said in facts.of("quote", kinds.Quote) if record.ref == body.quote)
+    if quoted.inquiry != body.inquiry:
+        raise RecordRefused(f"quote {body.quote} is for inquiry {quoted.inquiry}, not {body.inquiry}")
+    for record, said in facts.of("award", kinds.Award):
+        if said.inquiry == body.inquiry and record.ref != draft.supersedes:
+            raise RecordRefused(f"inquiry {body.inquiry} was awarded already", "Supersede that award if it was wrong.")
+
+
+def _quote(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Quote, draft.body)
+    for record, said in facts.of("quote", kinds.Quote):
+        if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
+            raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
+
+
+def _reserve(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Reserve, draft.body)
+    for record, said in facts.of("reserve", kinds.Reserve):
+        if said.inquiry == body.inquiry and record.ref != draft.supersedes:
+            raise RecordRefused(f"inquiry {body.inquiry} has a reserve already", "Supersede that reserve.")
+
+
+def _release(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.BondRelease, draft.body)
+    if any(said.bond == body.bond for _, said in facts.of("bond-release", kinds.BondRelease)):
+        raise RecordRefused(f"bond {body.bond} was released already")
+
+
+def _withdrawal(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Withdrawal, draft.body)
+    leg = facts.leg(body.leg)
+    if leg is not None and leg.arrivals:
+        raise RecordRefused(f"leg {body.leg} was paid already", "What happened cannot be withdrawn.")
+
+
+CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
+    "approval": _approval,
+    "award": _award,
+    "quote": _quote,
+    "reserve": _reserve,
+    "bond-release": _release,
+    "withdrawal": _withdrawal,
+}
+
+
+def ref_of(draft: Draft, facts: CaseFacts) -> str:
+    """The record's own name, or the next number of its kind."""
+    if draft.ref is not None:
+        return draft.ref
+    taken = {record.ref for record in facts.records if record.kind == draft.kind}
+    number = len(taken) + 1
+    while f"{draft.kind}-{number}" in taken:
+        number += 1
+    return f"{draft.kind}-{number}"
+
+
+def superseded_id(draft: Draft, facts: CaseFacts) -> int | None:
+    """The id of the record that this one supersedes, if it does."""
+    found: list[Record] = [r for r in facts.current.get(draft.kind, ()) if r.ref == draft.supersedes]
+    return found[0].id if found else None

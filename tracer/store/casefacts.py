@@ -1,0 +1,249 @@
+"""Reads what the custody rules need of a case: whole at first, later only what a block or a record changed."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from tracer.custody.case import LegKind
+from tracer.custody.facts import (
+    Arrived,
+    AssetFacts,
+    Attested,
+    CaseFacts,
+    ChainFacts,
+    Exposure,
+    InstitutionFacts,
+    LegFacts,
+    Outside,
+    Shared,
+)
+from tracer.custody.records import Withdrawal
+from tracer.custody.rules.addresses import MIXING, SANCTIONED
+from tracer.store.backfills import published
+from tracer.store.filed import load_records
+
+SOME = 400
+"""Legs that are asked for in one question."""
+
+PACE = 20
+"""Blocks whose mean time is a chain's pace."""
+
+CUSTODY = "('seized', 'authority', 'agency')"
+
+
+def load_facts(connection: Connection, case_id: int) -> CaseFacts:
+    """Read a case whole."""
+    ref, title = connection.execute(text("SELECT ref, title FROM cases WHERE id = :c"), {"c": case_id}).one()
+    facts = CaseFacts(case_id, ref, title)
+    read_papers(connection, facts)
+    for leg in planned(connection, case_id):
+        facts.legs[leg.id] = leg
+    read_legs(connection, facts, list(facts.legs))
+    read_chains(connection, facts)
+    read_assets(connection, facts)
+    read_outside(connection, facts)
+    read_exposures(connection, facts)
+    return facts
+
+
+def read_papers(connection: Connection, facts: CaseFacts) -> None:
+    """Records, institutions, attestations, and custody addresses that another case has too."""
+    keys = {"c": facts.id}
+    facts.put_records(load_records(connection, facts.id))
+    rows = connection.execute(text("SELECT ref, name, part FROM institution WHERE case_id = :c"), keys)
+    facts.institutions = {row[0]: InstitutionFacts(*row) for row in rows}
+    facts.attested = {}
+    for row in connection.execute(
+        text(
+            "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to FROM watch w CROSS JOIN attestation a"
+            " ON a.watch_id = w.id JOIN institution i ON i.id = a.institution_id WHERE w.case_id = :c"
+            " AND a.watch_id IN (SELECT watch_id FROM attestation) ORDER BY a.id"
+        ),
+        keys,
+    ):
+        facts.attested.setdefault(row[1], []).append(Attested(*row))
+    rows = connection.execute(
+        text(
+            "SELECT w.ref, coalesce(h.address, lower(hex(h.key))), k.ref FROM cases k JOIN watch o ON o.case_id = k.id"
+            f" JOIN watch w ON w.holder_id = o.holder_id AND w.case_id = :c AND w.role IN {CUSTODY}"
+            f" JOIN holder h ON h.id = w.holder_id WHERE k.id != :c AND o.role IN {CUSTODY} ORDER BY w.id, k.id"
+        ),
+        keys,
+    )
+    others = connection.execute(text("SELECT count(*) FROM cases WHERE id != :c"), keys).scalar_one()
+    facts.shared = [Shared(*row) for row in rows] if others else []
+
+
+def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
+    """A case's legs as they were planned."""
+    sources: dict[int, list[str]] = {}
+    for leg_id, ref in connection.execute(
+        text(
+            "SELECT s.leg_id, w.ref FROM leg l CROSS JOIN leg_source s ON s.leg_id = l.id"
+            " JOIN watch w ON w.id = s.watch_id WHERE l.case_id = :c ORDER BY s.watch_id"
+        ),
+        {"c": case_id},
+    ):
+        sources.setdefault(leg_id, []).append(ref)
+    for row in connection.execute(
+        text(
+            "SELECT l.*, c.name AS chain, a.caip19, a.symbol, a.decimals, w.ref AS target, h.key, i.ref AS body,"
+            " r.recorded_at FROM leg l JOIN asset a ON a.id = l.asset_id JOIN chain c ON c.id = a.chain_id"
+            " JOIN watch w ON w.id = l.target_id JOIN holder h ON h.id = w.holder_id"
+            " LEFT JOIN institution i ON i.id = w.institution_id LEFT JOIN record r ON r.id = l.record_id"
+            " WHERE l.case_id = :c ORDER BY l.id"
+        ),
+        {"c": case_id},
+    ):
+        yield LegFacts(
+            row.id,
+            row.ref,
+            LegKind(row.kind),
+            row.chain,
+            row.caip19,
+            row.symbol,
+            row.decimals,
+            tuple(sources.get(row.id, ())),
+            row.target,
+            bytes(row.key),
+            row.body,
+            int(row.amount),
+            int(row.tolerance),
+            int(row.max_fee),
+            bool(row.needs_test),
+            row.not_before,
+            row.deadline,
+            planned_at=row.recorded_at,
+        )
+
+
+def read_legs(connection: Connection, facts: CaseFacts, legs: Collection[int]) -> None:
+    """Read anew what arrived for some legs, and the verdicts that stand."""
+    gone = withdrawn(facts)
+    numbers = list(legs)
+    for start in range(0, len(numbers), SOME):
+        part = numbers[start : start + SOME]
+        marks = ", ".join(map(str, part))
+        arrivals: dict[int, list[Arrived]] = {}
+        for leg_id, *row in connection.exec_driver_sql(
+            "SELECT e.leg_id, coalesce(e.movement_id, 0), e.amount, b.time, b.height, e.block_id FROM entry e"
+            f" JOIN block b ON b.id = e.block_id AND b.canonical WHERE e.leg_id IN ({marks})"
+            " AND e.place NOT IN ('fee', 'unexplained') ORDER BY e.leg_id, e.id"
+        ):
+            arrivals.setdefault(leg_id, []).append(arrived(row))
+        verdicts = {
+            leg_id: (verdict, reason)
+            for leg_id, verdict, reason in connection.exec_driver_sql(
+                "SELECT v.leg_id, v.verdict, v.reason FROM leg l CROSS JOIN verdict v ON v.id = (SELECT n.id"
+                " FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical WHERE n.case_id = l.case_id"
+                " AND n.leg_id = l.id AND n.asset_id = l.asset_id ORDER BY n.block_id DESC, n.id DESC LIMIT 1)"
+                f" WHERE l.id IN ({marks})"
+            )
+        }
+        for number in part:
+            verdict, reason = verdicts.get(number, ("NOT_SHOWN", "not judged"))
+            leg = facts.legs[number]
+            facts.put_leg(
+                replace(
+                    leg,
+                    arrivals=tuple(arrivals.get(number, ())),
+                    verdict=verdict,
+                    reason=reason,
+                    withdrawn=leg.ref in gone,
+                )
+            )
+
+
+def arrived(row: list[Any]) -> Arrived:
+    """An arrival from its row."""
+    movement_id, amount, time, height, block_id = row
+    return Arrived(movement_id, int(amount), time, height, block_id)
+
+
+def withdrawn(facts: CaseFacts) -> set[str]:
+    """The legs that were given up, or superseded by another."""
+    kept = {record.ref for record in facts.current.get("leg", ())}
+    superseded = {record.ref for record in facts.records if record.kind == "leg"} - kept
+    return superseded | {body.leg for _, body in facts.of("withdrawal", Withdrawal)}
+
+
+def read_chains(connection: Connection, facts: CaseFacts) -> None:
+    """The tips and marks of the case's chains, and when its seizure heights were reached."""
+    facts.opened, facts.chains = {}, {}
+    for row in connection.execute(
+        text(
+            "SELECT c.name, s.height, t.height AS tip, t.time, f.confirmed_height, f.final_height, f.tip_id,"
+            " p.confirmed, p.final, (SELECT b.time FROM block b WHERE b.chain_id = c.id AND b.height = s.height"
+            " AND b.canonical) AS begun, (SELECT b.time FROM block b WHERE b.chain_id = c.id"
+            f" AND b.height = t.height - {PACE} AND b.canonical) AS before, {published('s')} AS published"
+            " FROM seizure s JOIN chain c ON c.id = s.chain_id LEFT JOIN follower f ON f.chain_id = c.id"
+            " LEFT JOIN block t ON t.id = f.tip_id LEFT JOIN policy p ON p.id = (SELECT max(q.id) FROM policy q"
+            " WHERE q.chain_id = c.id) WHERE s.case_id = :c ORDER BY c.id"
+        ),
+        {"c": facts.id},
+    ):
+        reached = row.tip is not None and row.tip >= row.height and row.published
+        facts.opened[row.name] = (row.begun if row.begun is not None else row.time) if reached else None
+        if row.tip is None:
+            continue
+        numbers = (row.confirmed, row.final)
+        needs = (int(row.confirmed), int(row.final)) if all(text_.isdigit() for text_ in numbers) else None
+        pace = max(1, (row.time - row.before) // PACE) if row.before is not None else 600 if needs else 12
+        facts.chains[row.name] = ChainFacts(
+            row.name, row.tip, row.time, row.confirmed_height, row.final_height, pace, needs, row.tip_id
+        )
+
+
+def read_assets(connection: Connection, facts: CaseFacts) -> None:
+    """The conservation equation of every asset as it stands."""
+    rows = connection.execute(
+        text(
+            "SELECT c.name, a.caip19, a.symbol, a.decimals, l.seized, l.credits, l.held, l.delivered, l.fees,"
+            " l.unexplained, l.block_id FROM seizure s JOIN chain c ON c.id = s.chain_id"
+            " JOIN asset a ON a.chain_id = s.chain_id AND a.kind IN ('native', 'listed')"
+            " JOIN ledger l ON l.case_id = s.case_id AND l.asset_id = a.id AND l.block_id = (SELECT n.block_id"
+            " FROM ledger n JOIN block nb ON nb.id = n.block_id AND nb.canonical WHERE n.case_id = s.case_id"
+            " AND n.asset_id = a.id ORDER BY n.block_id DESC LIMIT 1) WHERE s.case_id = :c ORDER BY a.id"
+        ),
+        {"c": facts.id},
+    )
+    facts.assets = [AssetFacts(*row[:4], *map(int, row[4:])) for row in rows]
+
+
+def read_outside(connection: Connection, facts: CaseFacts, block_ids: Collection[int] | None = None) -> None:
+    """What moved outside every leg; block_ids: take in those blocks' only, None: read all anew."""
+    some = "" if block_ids is None else f" AND e.block_id IN ({', '.join(map(str, block_ids))})"
+    rows = connection.execute(
+        text(
+            "SELECT e.id, e.block_id, b.time, c.name, a.symbol, a.decimals, e.amount, e.reason, e.place = 'unexplained'"
+            " FROM entry e JOIN block b ON b.id = e.block_id AND b.canonical JOIN chain c ON c.id = b.chain_id"
+            " JOIN asset a ON a.id = e.asset_id WHERE e.case_id = :c AND (e.place = 'unexplained'"
+            f" OR (e.place = 'internal' AND e.leg_id IS NULL)){some} ORDER BY e.id"
+        ),
+        {"c": facts.id},
+    )
+    found = [
+        Outside(number, block_id, time, chain, symbol, decimals, int(amount), reason, bool(left))
+        for number, block_id, time, chain, symbol, decimals, amount, reason, left in rows
+    ]
+    facts.outside = found if block_ids is None else [*facts.outside, *found]
+
+
+def read_exposures(connection: Connection, facts: CaseFacts) -> None:
+    """Counterparties of the case's transactions that a label in force calls sanctioned or a mixer."""
+    names = ", ".join(f"'{name}'" for name in sorted(SANCTIONED | MIXING))
+    rows = connection.execute(
+        text(
+            "SELECT DISTINCT m.id, coalesce(h.address, lower(hex(h.key))), l.category, l.label, p.title FROM label l"
+            " JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL"
+            " JOIN holder h ON h.chain_id = l.chain_id AND h.key = l.holder_key"
+            " JOIN movement m ON m.target_id = h.id OR m.source_id = h.id"
+            " JOIN block b ON b.id = m.block_id AND b.canonical"
+            " JOIN entry e ON e.case_id = :c AND e.block_id = m.block_id AND e.tx_id = m.tx_id"
+            f" WHERE lower(l.category) IN ({names}) ORDER BY m.id"
+        ),
+        {"c": facts.id},
+    )
+    facts.exposures = [Exposure(*row) for row in rows]

@@ -1,0 +1,102 @@
+"""Records as rows: each with a digest over itself and the one before, so that nothing changes or goes unnoticed.
+
+digest = SHA-256 of the canonical JSON list [previous digest (hex; 64 zeros for a case's first record), case, kind, ref,
+ref of the superseded record or null, actor, second or null, at, recorded_at, document (hex) or null, lane, body].
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import Connection, text
+
+from tracer.custody.filing import Draft
+from tracer.custody.record import Body, Record
+from tracer.custody.records import KINDS
+from tracer.store.overseen import RecordRow
+from tracer.store.rows import insert_many
+
+NONE = bytes(32)
+"""What stands for the digest before a case's first record."""
+
+
+def body_text(body: Body) -> str:
+    """What a record says, as canonical JSON."""
+    return orjson.dumps(body.model_dump(by_alias=True), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def digest_of(previous: bytes, case: str, fields: Sequence[object]) -> bytes:
+    """The digest of a record; fields: in the order that the module names, from the kind on."""
+    return hashlib.sha256(orjson.dumps([previous.hex(), case, *fields])).digest()
+
+
+def insert_record(
+    connection: Connection, case: tuple[int, str], draft: Draft, ref: str, supersedes: int | None, now: int
+) -> int:
+    """Append a record to a case (id, ref) inside the caller's transaction; returns its number."""
+    row = connection.execute(
+        text("SELECT digest FROM record WHERE case_id = :c ORDER BY id DESC LIMIT 1"), {"c": case[0]}
+    ).first()
+    previous = NONE if row is None else bytes(row[0])
+    number = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM record")).scalar_one())
+    lane, body = draft.body.lane.name, body_text(draft.body)
+    said = (draft.kind, ref, draft.supersedes, draft.actor, draft.second, draft.at, now, draft.document, lane, body)
+    document = None if draft.document is None else bytes.fromhex(draft.document)
+    insert_many(
+        connection,
+        RecordRow,
+        "id case_id kind ref supersedes_id actor second at recorded_at document lane body previous digest",
+        [
+            (
+                number,
+                case[0],
+                draft.kind,
+                ref,
+                supersedes,
+                draft.actor,
+                draft.second,
+                draft.at,
+                now,
+                document,
+                lane,
+                body,
+                previous,
+                digest_of(previous, case[1], said),
+            )
+        ],
+    )
+    return number
+
+
+def load_records(connection: Connection, case_id: int) -> list[Record]:
+    """All records of a case, in the order in which they were filed."""
+    rows = connection.execute(text("SELECT * FROM record WHERE case_id = :c ORDER BY id"), {"c": case_id})
+    return [
+        Record(
+            row.id,
+            row.kind,
+            row.ref,
+            row.actor,
+            row.second,
+            row.at,
+            row.recorded_at,
+            None if row.document is None else bytes(row.document).hex(),
+            KINDS[row.kind].model_validate(orjson.loads(row.body)),
+            row.supersedes_id,
+        )
+        for row in rows
+    ]
+
+
+def broken_at(connection: Connection, case_id: int, case: str) -> str | None:
+    """The first record of a case whose digest is not what its columns and the record before give; None if all hold."""
+    refs: dict[int, str] = {}
+    previous = NONE
+    for row in connection.execute(text("SELECT * FROM record WHERE case_id = :c ORDER BY id"), {"c": case_id}):
+        document = None if row.document is None else bytes(row.document).hex()
+        old = None if row.supersedes_id is None else refs.get(row.supersedes_id)
+        said = (row.kind, row.ref, old, row.actor, row.second, row.at, row.recorded_at, document, row.lane, row.body)
+        if bytes(row.previous) != previous or digest_of(previous, case, said) != bytes(row.digest):
+            return f"{row.kind} {row.ref}"
+        previous, refs[row.id] = bytes(row.digest), row.ref
+    return None

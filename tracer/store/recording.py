@@ -1,0 +1,219 @@
+"""Files a record about a case: checked against all that is there, stored with what it adds, and judged at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
+from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
+from tracer.custody.records import PlannedLeg, Sale, Statement, Valuation
+from tracer.errors import CaseRefused
+from tracer.store.cases import insert_legs, next_id
+from tracer.store.chains import ChainHandle
+from tracer.store.declared import AttestationRow, DocumentRow
+from tracer.store.filed import insert_record
+from tracer.store.imported import stored_refs
+from tracer.store.rows import insert_many
+from tracer.store.writer import Store
+from tracer.strict import Unfit
+from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder, Role
+from tracer.units import base_units
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A record that was filed: its kind, name, and digest in hex."""
+
+    kind: str
+    ref: str
+    digest: str
+
+
+def file_records(
+    store: Store, case_ref: str, drafts: Sequence[Draft], chains: Mapping[ChainId, ChainHandle], now: int
+) -> list[Filed]:
+    """File records in one transaction, in order; raises RecordRefused, and then none is stored."""
+    try:
+        with store.connection.begin():
+            return [file_record(store, case_ref, draft, chains, now) for draft in drafts]
+    except BaseException:
+        store.oversight.forget()
+        raise
+
+
+def file_record(store: Store, case_ref: str, draft: Draft, chains: Mapping[ChainId, ChainHandle], now: int) -> Filed:
+    """File a record inside the caller's transaction."""
+    case_id, preset_id = case_of(store, case_ref)
+    if preset_id is None:
+        raise RecordRefused(f"case {case_ref} has no preset: it was imported by an older version", "Import it anew.")
+    facts = store.oversight.facts(case_id)
+    preset = store.oversight.cases[case_id].assessor.preset
+    known = stored_refs(store.connection, case_id)
+    check_draft(draft, facts, preset, known.watches.__contains__)
+    check_amounts(store, draft)
+    ref = ref_of(draft, facts)
+    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded_id(draft, facts), now)
+    match draft.body:
+        case PlannedLeg() as body:
+            leg = planned_leg(store, ref, body)
+            check_leg(store, case_id, leg)
+            insert_legs(store, [leg], case_id, known.watches, chains, {}, number)
+        case Statement() as body:
+            attest(store, case_id, ref, draft, body, number)
+        case _:
+            pass
+    if draft.kind == "document":
+        keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
+    store.oversight.recorded(case_id, now)
+    digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
+    return Filed(draft.kind, ref, bytes(digest).hex())
+
+
+def case_of(store: Store, case_ref: str) -> tuple[int, int | None]:
+    """The number of a case and of its preset."""
+    row = store.connection.execute(text("SELECT id, preset_id FROM cases WHERE ref = :r"), {"r": case_ref}).first()
+    if row is None:
+        names = store.connection.execute(text("SELECT ref FROM cases ORDER BY ref LIMIT 5"))
+        there = ", ".join(name for (name,) in names) or "none"
+        raise RecordRefused(f"there is no case {case_ref!r}; there is {there}", "Import it with tracerd case import.")
+    return int(row[0]), None if row[1] is None else int(row[1])
+
+
+def asset_of(store: Store, name: str) -> Asset:
+    """The asset that ``CHAIN:SYMBOL`` names; raises RecordRefused."""
+    chain, _, symbol = name.partition(":")
+    row = store.connection.execute(
+        text(
+            "SELECT a.caip19, a.symbol, a.decimals, a.kind FROM asset a JOIN chain c ON c.id = a.chain_id"
+            " WHERE c.name = :chain AND a.symbol = :symbol AND a.kind IN ('native', 'listed')"
+        ),
+        {"chain": chain, "symbol": symbol},
+    ).first()
+    if row is None:
+        raise RecordRefused(
+            f"asset: {name!r} is no asset that counts", "Write it as CHAIN:SYMBOL, such as bitcoin:BTC."
+        )
+    return Asset(AssetId(row[0]), row[1], row[2], AssetKind(row[3]))
+
+
+def check_amounts(store: Store, draft: Draft) -> None:
+    """Assets that a record names are there, and its amounts have no more places than they."""
+    name = getattr(draft.body, "asset", None)
+    if isinstance(name, str):
+        asset = asset_of(store, name)
+        if isinstance(draft.body, Sale):
+            units(draft.body.amount, asset, "amount")
+    elif isinstance(draft.body, Valuation):
+        raise RecordRefused("a valuation names an asset")
+
+
+def units(amount: str, asset: Asset, key: str) -> int:
+    """Base units of an amount; raises RecordRefused."""
+    try:
+        return base_units(amount, asset)
+    except Unfit as error:
+        raise RecordRefused(f"{key}: {error}", error.fix) from error
+
+
+def planned_leg(store: Store, ref: str, body: PlannedLeg) -> Leg:
+    """A recorded leg as a case declares it."""
+    asset = asset_of(store, body.asset)
+    native = asset_of(store, f"{body.asset.partition(':')[0]}:{native_symbol(store, body.asset)}")
+    amount, tolerance = units(body.amount, asset, "amount"), units(body.tolerance, asset, "tolerance")
+    if not amount or tolerance >= amount:
+        raise RecordRefused("a leg moves something, and its tolerance is smaller than its amount")
+    return Leg(
+        ref,
+        LegKind(body.kind),
+        asset.id,
+        body.sources,
+        body.to,
+        amount,
+        tolerance,
+        units(body.max_fee, native, "max_fee"),
+        body.not_before,
+        body.deadline,
+        body.needs_test,
+    )
+
+
+def native_symbol(store: Store, name: str) -> str:
+    """The symbol of the coin that pays fees on an asset's chain."""
+    return str(
+        store.connection.execute(
+            text(
+                "SELECT a.symbol FROM asset a JOIN chain c ON c.id = a.chain_id WHERE c.name = :c AND a.kind = 'native'"
+            ),
+            {"c": name.partition(":")[0]},
+        ).scalar_one()
+    )
+
+
+def check_leg(store: Store, case_id: int, leg: Leg) -> None:
+    """Hold a leg against the watches that it names, as the import of a case does; raises RecordRefused."""
+    named = ", ".join(f":w{place}" for place in range(len(leg.sources) + 1))
+    refs = {f"w{place}": ref for place, ref in enumerate((leg.target, *leg.sources))}
+    rows = store.connection.execute(
+        text(
+            "SELECT w.ref, k.caip2, h.key, w.role FROM watch w JOIN holder h ON h.id = w.holder_id"
+            f" JOIN chain k ON k.id = h.chain_id WHERE w.case_id = :c AND w.ref IN ({named})"
+        ),
+        {"c": case_id, **refs},
+    )
+    watches = tuple(
+        Watch(ref, ChainId(caip2), Holder(bytes(key)), Role(role), None, 0) for ref, caip2, key, role in rows
+    )
+    heights = store.connection.execute(
+        text("SELECT k.caip2, s.height FROM seizure s JOIN chain k ON k.id = s.chain_id WHERE s.case_id = :c"),
+        {"c": case_id},
+    )
+    seizures = {ChainId(chain): int(height) for chain, height in heights}
+    chains = {watch.chain for watch in watches}
+    if len(chains) != 1 or not str(leg.asset).startswith(f"{next(iter(chains))}/"):
+        raise RecordRefused(f"leg {leg.ref} joins watches and an asset of several chains")
+    if leg.target in leg.sources:
+        raise RecordRefused(f"{leg.target} is also a source of leg {leg.ref}", "A leg goes to somebody else.")
+    try:
+        check_case(Case("", "", "", seizures, (), watches, (), (), (leg,), b""))
+    except CaseRefused as error:
+        raise RecordRefused(str(error), error.remedy) from error
+
+
+def attest(store: Store, case_id: int, ref: str, draft: Draft, body: Statement, number: int) -> None:
+    """Keep a statement that an address is an institution's, where legs are judged by it."""
+    known = stored_refs(store.connection, case_id)
+    document = keep_document(store, case_id, f"attestation/{ref}", f"attestation {ref}", draft, number)
+    row = (known.watches[body.watch], known.institutions[body.institution], document, body.valid_from, body.valid_to)
+    columns = "watch_id institution_id document_id valid_from valid_to record_id"
+    insert_many(store.connection, AttestationRow, columns, [(*row, number)])
+
+
+def keep_document(store: Store, case_id: int, ref: str, title: str, draft: Draft, number: int) -> int:
+    """Keep a document that a record rests on."""
+    assert draft.document is not None, "what rests on a document was checked to name it"
+    document = next_id(store, "document")
+    row = (document, case_id, ref, title, bytes.fromhex(draft.document), number)
+    insert_many(store.connection, DocumentRow, "id case_id ref title sha256 record_id", [row])
+    return document
+
+
+def note_alert(store: Store, alert_id: int, what: str, actor: str, reason: str, now: int) -> str:
+    """Acknowledge or close an alert, on record; returns the alert's rule and message. Raises RecordRefused."""
+    with store.connection.begin():
+        row = store.connection.execute(
+            text(
+                "SELECT a.rule, a.message, (SELECT e.what FROM alert_event e WHERE e.alert_id = a.id"
+                " ORDER BY e.id DESC LIMIT 1), (SELECT f.tip_id FROM follower f WHERE f.chain_id = a.chain_id)"
+                " FROM alert a WHERE a.id = :a"
+            ),
+            {"a": alert_id},
+        ).first()
+        if row is None:
+            raise RecordRefused(f"there is no alert {alert_id}", "`tracer case alerts` lists them.")
+        if row[2] in ("closed", "resolved"):
+            raise RecordRefused(f"alert {alert_id} is {row[2]} already")
+        if row[2] == what:
+            raise RecordRefused(f"alert {alert_id} was acknowledged already")
+        store.oversight.note_event(alert_id, now, what, actor, reason, row[3])
+    return f"{row[0]}: {row[1]}"
