@@ -80,7 +80,7 @@ def write_case(folder: Path, played: Played, lists: Sequence[tuple[str, Sequence
     """Write the lists of watched holders (role, lines) and the case file; returns the latter's path."""
     chain = played.chain
     text = [
-        f'[case]\nid = "bench-{chain}"\ntitle = "Dense chain"\npreset = "beijing-2025"\n',
+        f'[case]\nid = "bench-{chain}"\ntitle = "Dense chain"\npreset = "observe"\n',
         f"[case.seizure]\n{chain} = {played.seizure}\n",
         '[[institution]]\nid = "psb"\nname = "Public Security Bureau"\npart = "SEIZE"\n',
     ]

@@ -1,16 +1,14 @@
 """The analyst's command line, `tracer`: reads the store, never writes it, never asks a node."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
-from tracer.command import exit_code, show_unexpected
-from tracer.errors import StoreUnusable
+from tracer.asking import answered, as_json
+from tracer.command import Later, exit_code, show_unexpected
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -25,15 +23,13 @@ Exit codes:
   141  the reader closed the pipe (tracer ... | head): the answer was cut
 """
 
-CUT = 141
-"""128 + SIGPIPE, as other programs end when their reader has seen enough."""
-
 LINKING = ("cospend", "change", "peel", "coinjoin", "deposit")
 METHODS = ("fifo", "haircut", "first-hop")
 ALL_METHODS = ("fifo", "haircut", "poison", "lifo", "tiho", "seniority", "clean-first")
 
 
 @click.group(
+    cls=Later,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -59,13 +55,6 @@ def group(ctx: click.Context, store: str | None) -> None:
       tracer --store demo.db legs --json
     """
     ctx.obj = store or "custody.db"
-
-
-def as_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command `--json`."""
-    return click.option("--json", "json_", is_flag=True, help="Print the answer as JSON, with every id in full.")(
-        command
-    )
 
 
 def of_case(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +85,7 @@ def status(store: str, now: bool, patience_s: int, json_: bool) -> int:
     from tracer.report import custody
 
     clock = int(time.time()) if now else None
-    return _answer(store, json_, lambda reader: custody.status(reader, clock, patience_s))
+    return answered(store, json_, lambda reader: custody.status(reader, clock, patience_s))
 
 
 @group.command(epilog=EPILOG)
@@ -126,7 +115,7 @@ def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: s
     columns = {"case_ref": "case_ref", "role": "role", "watch": "watch_ref", "direction": "direction"}
     columns |= {"chain": "chain", "asset": "symbol"}
     filters = {columns[name]: value for name, value in given.items() if value is not None}
-    return _answer(store, json_, lambda reader: moved(reader, filters, orphaned, limit or None))
+    return answered(store, json_, lambda reader: moved(reader, filters, orphaned, limit or None))
 
 
 def _instant(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
@@ -156,7 +145,7 @@ def life(store: str, txid: str | None, case_ref: str | None, at: int | None, jso
     """
     from tracer.report.life import life as lived
 
-    return _answer(store, json_, lambda reader: lived(reader, txid, case_ref, at))
+    return answered(store, json_, lambda reader: lived(reader, txid, case_ref, at))
 
 
 @group.command(epilog=EPILOG)
@@ -172,7 +161,7 @@ def legs(store: str, case_ref: str | None, json_: bool) -> int:
     """
     from tracer.report import custody
 
-    return _answer(store, json_, lambda reader: custody.legs(reader, case_ref))
+    return answered(store, json_, lambda reader: custody.legs(reader, case_ref))
 
 
 @group.command(epilog=EPILOG)
@@ -211,7 +200,7 @@ def trace(
     from tracer.taint.rules import Method
 
     asked = tracing.Asked(Method(method), Bounds(hops, min_amount), seconds)
-    return _answer(store, json_, lambda reader: tracing.trace(reader, ref, asked))
+    return answered(store, json_, lambda reader: tracing.trace(reader, ref, asked))
 
 
 @group.command(epilog=EPILOG)
@@ -231,7 +220,7 @@ def origins(store: str, ref: str, hops: int | None, json_: bool) -> int:
     """
     from tracer.report import origins as behind
 
-    return _answer(store, json_, lambda reader: behind.trace_back(reader, ref, hops))
+    return answered(store, json_, lambda reader: behind.trace_back(reader, ref, hops))
 
 
 @group.command(epilog=EPILOG)
@@ -254,7 +243,7 @@ def paths(store: str, source: str, target: str, most: int, json_: bool) -> int:
     """
     from tracer.report import paths as ways
 
-    return _answer(store, json_, lambda reader: ways.between(reader, source, target, most))
+    return answered(store, json_, lambda reader: ways.between(reader, source, target, most))
 
 
 @group.command(epilog=EPILOG)
@@ -272,7 +261,7 @@ def divergence(store: str, ref: str, json_: bool) -> int:
     """
     from tracer.report import divergence as methods
 
-    return _answer(store, json_, lambda reader: methods.diverge(reader, ref))
+    return answered(store, json_, lambda reader: methods.diverge(reader, ref))
 
 
 @group.command(epilog=EPILOG)
@@ -290,7 +279,7 @@ def frontier(store: str, case_ref: str | None, method: str | None, everything: b
     """
     from tracer.report.frontier import frontier as reached
 
-    return _answer(store, json_, lambda reader: reached(reader, case_ref, method, everything))
+    return answered(store, json_, lambda reader: reached(reader, case_ref, method, everything))
 
 
 @group.command(epilog=EPILOG)
@@ -306,7 +295,7 @@ def runs(store: str, case_ref: str | None, json_: bool) -> int:
     """
     from tracer.report import audits
 
-    return _answer(store, json_, lambda reader: audits.runs(reader, case_ref))
+    return answered(store, json_, lambda reader: audits.runs(reader, case_ref))
 
 
 @group.command(epilog=EPILOG)
@@ -322,7 +311,7 @@ def audit(store: str, run: int, json_: bool) -> int:
     """
     from tracer.report import audits
 
-    return _answer(store, json_, lambda reader: audits.audit(reader, run))
+    return answered(store, json_, lambda reader: audits.audit(reader, run))
 
 
 @group.command(epilog=EPILOG)
@@ -338,7 +327,7 @@ def reconcile(store: str, case_ref: str | None, json_: bool) -> int:
     """
     from tracer.report import custody
 
-    return _answer(store, json_, lambda reader: custody.reconcile(reader, case_ref))
+    return answered(store, json_, lambda reader: custody.reconcile(reader, case_ref))
 
 
 @group.command(epilog=EPILOG)
@@ -354,7 +343,7 @@ def report(store: str, case_ref: str, json_: bool) -> int:
     """
     from tracer.report import casereport
 
-    return _answer(store, json_, lambda reader: casereport.report(reader, case_ref))
+    return answered(store, json_, lambda reader: casereport.report(reader, case_ref))
 
 
 @group.command(epilog=EPILOG)
@@ -372,7 +361,7 @@ def labels(store: str, address: str | None, json_: bool) -> int:
     """
     from tracer.report import labelled
 
-    return _answer(store, json_, lambda reader: labelled.labels(reader, address))
+    return answered(store, json_, lambda reader: labelled.labels(reader, address))
 
 
 @group.command(epilog=EPILOG)
@@ -393,33 +382,11 @@ def links(store: str, ref: str, off: tuple[str, ...], json_: bool) -> int:
     """
     from tracer.report import links as linking
 
-    return _answer(store, json_, lambda reader: linking.links(reader, ref, off))
+    return answered(store, json_, lambda reader: linking.links(reader, ref, off))
 
 
-def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
-    """Put a question to one moment of the store, print the answer, and return its exit code."""
-    from tracer.store.reader import snapshot, store_path
-
-    path: Path = store_path(store)
-    if not path.is_file():
-        raise StoreUnusable(f"there is no store at {path}", "Name it with --store; `tracerd sync` creates one.")
-    with snapshot(path) as reader:
-        answer = ask(reader)
-    try:
-        if json_:
-            import orjson
-
-            click.echo(orjson.dumps(answer.envelope(), option=orjson.OPT_INDENT_2).decode())
-        else:
-            from tracer.report.screen import Screen
-            from tracer.report.show import show
-
-            show(answer, Screen())
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader closed the pipe: it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CUT
-    return int(answer.exit_code)
+group.later["case"] = "tracer.casecommand:group"
+group.later["answer"] = "tracer.casecommand:answer_command"
 
 
 def main() -> None:

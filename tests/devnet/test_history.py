@@ -29,7 +29,7 @@ def case(
     net: Devnet, birth: int, holders: Sequence[str] = tuple(ROLES), ref: str = "disposal", seizure: int | None = None
 ) -> str:
     """A case that watches holders from a height on, where its seizure lies too unless another height is given."""
-    lines = ["[case]", f'id = "{ref}"', 'title = "Case"', 'preset = "beijing-2025"', "[case.seizure]"]
+    lines = ["[case]", f'id = "{ref}"', 'title = "Case"', 'preset = "observe"', "[case.seizure]"]
     lines.append(f"{net.name} = {birth if seizure is None else seizure}")
     for holder in holders:
         lines += ["[[watch]]", f'id = "{net.name}-{holder}"', f'chain = "{net.name}"', net.watch_key(holder)]

@@ -21,7 +21,7 @@ SECOND = ("loot", "agency", "exchange")
 
 def case(net: Devnet, ref: str, holders: Sequence[str], birth: int, seizure: int, legs: Sequence[str] = ()) -> str:
     """A case that watches some holders of a net."""
-    lines = ["[case]", f'id = "{ref}"', 'title = "Case"', 'preset = "beijing-2025"', "[case.seizure]"]
+    lines = ["[case]", f'id = "{ref}"', 'title = "Case"', 'preset = "observe"', "[case.seizure]"]
     lines.append(f"{net.name} = {seizure}")
     for holder in holders:
         lines += ["[[watch]]", f'id = "{net.name}-{holder}"', f'chain = "{net.name}"', net.watch_key(holder)]

@@ -156,7 +156,7 @@ def case_file(
     legs: Sequence[str] = (),
 ) -> str:
     """Write a case that watches all holders on every net from given heights on."""
-    lines = ["[case]", f'id = "{ref}"', 'title = "Disposal"', 'preset = "beijing-2025"', "[case.seizure]"]
+    lines = ["[case]", f'id = "{ref}"', 'title = "Disposal"', 'preset = "observe"', "[case.seizure]"]
     lines += [f"{net.name} = {height}" for net, height in zip(nets, seizures, strict=True)]
     for net, birth in zip(nets, births, strict=True):
         for holder, role in ROLES.items():

@@ -59,11 +59,23 @@ def run_clock(
     """One clock under one reading."""
     start = event_at(reading.start, facts, dict(standing.since))
     stop = event_at(reading.stop, facts, dict(standing.since))
+    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since)
+
+
+def with_hands(
+    clock: ClockTable,
+    reading: ReadingTable,
+    events: tuple[int | None, int | None],
+    now: int,
+    preset: Preset,
+    since: Mapping[str, int | None],
+) -> ClockState:
+    """A clock at an instant; events: when it started and stopped. since: when each stage was reached."""
+    start, stop = events
     if start is None:
         return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
-    now = facts.clock
     elapsed = max(0, (stop if stop is not None else now) - start)
-    expected = None if stop is not None else forecast(start, now, reading.stop, preset, standing)
+    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since)
     if elapsed > clock.limit_s:
         state = BREACHED
     elif stop is not None:
@@ -77,7 +89,7 @@ def run_clock(
     return ClockState(clock.name, reading.name, clock.limit_s, start, stop, elapsed, state, expected)
 
 
-def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing) -> int | None:
+def forecast(start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None]) -> int | None:
     """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
 
     None where no stage was reached since, or the event that stops it belongs to no stage.
@@ -86,11 +98,11 @@ def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing
     if end is None:
         return None
     stages = preset.stages
-    done = sum(1 for at in standing.since.values() if at is not None and at > start)
-    left = len([name for name in stages[: stages.index(end) + 1] if name not in standing.since])
+    done = sum(1 for at in since.values() if at is not None and at > start)
+    left = len([name for name in stages[: stages.index(end) + 1] if name not in since])
     if not done or not left:
         return None
-    latest = max(at for at in standing.since.values() if at is not None)
+    latest = max(at for at in since.values() if at is not None)
     pace = (latest - start) // done
     return max(now, latest + pace * left)
 

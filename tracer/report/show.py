@@ -5,6 +5,14 @@ from collections.abc import Callable, Sequence
 from tracer.report import tables, traces
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
 from tracer.report.audited import print_audit, print_runs
+from tracer.report.casescreen import (
+    print_alerts,
+    print_cases,
+    print_history,
+    print_questions,
+    print_rows,
+    print_standing,
+)
 from tracer.report.inferred import print_labels, print_links
 from tracer.report.lines import clean, units
 from tracer.report.lived import print_life
@@ -14,6 +22,12 @@ from tracer.report.storyboard import print_report
 
 PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
     "status": tables.print_status,
+    "case status": print_standing,
+    "case list": print_cases,
+    "case history": print_history,
+    "case alerts": print_alerts,
+    "questions": print_questions,
+    "answer": print_rows,
     "transfers": tables.print_transfers,
     "legs": tables.print_legs,
     "trace": traces.print_trace,

@@ -1,0 +1,168 @@
+"""Prints where cases stand, what was filed, and alerts, each on one screen."""
+
+import json
+
+from tracer.custody.instants import instant_text, span_text
+from tracer.report.answer import Answer, Row
+from tracer.report.lines import clean, units
+from tracer.report.screen import Screen
+
+STATES = {
+    "waiting": "has not started",
+    "running": "runs",
+    "warned": "runs, and most of it is used",
+    "forecast": "runs, and will be missed at the present pace",
+    "kept": "was kept",
+    "breached": "was exceeded",
+}
+
+
+def print_standing(answer: Answer, screen: Screen) -> None:
+    """One screen: where the case stands and what is next."""
+    data = answer.data
+    screen.line(f"Case {clean(data['case_ref'])}: {clean(data['title'])}", "bold")
+    since = f" since {data['stage_since_utc']}" if data["stage_since_utc"] else ""
+    sides = f"  [{', '.join(data['sides'])}]" if data["sides"] else ""
+    place = data["stages"].index(data["stage"]) + 1 if data["stage"] in data["stages"] else 0
+    screen.pairs(2, [("stage", f"{data['stage']}, {place} of {len(data['stages'])}{since}{sides}")])
+    if data["regressed"]:
+        back = data["regressed"]
+        screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, on {back['chain']} {back['height']}")])
+    if data["next"]:
+        for place, missing in enumerate(data["missing"]):
+            screen.pairs(2, [(f"for {data['next']}" if not place else "", clean(missing))])
+    screen.pairs(2, [("do next", clean(data["action"]))])
+    screen.pairs(2, [("preset", f"{clean(data['preset'])}  SHA-256 {data['preset_sha256']}")])
+    print_clocks(answer, screen)
+    print_legs(answer, screen)
+    screen.head("Unexplained")
+    for asset in data["assets"]:
+        screen.line(
+            f"  {units(asset['unexplained'], asset):>34} on {asset['chain']:<12} held {units(asset['held'], asset)}"
+        )
+    print_gravest(answer, screen)
+
+
+def print_clocks(answer: Answer, screen: Screen) -> None:
+    """The clocks under each reading."""
+    if not answer.data["clocks"]:
+        return
+    screen.head(f"Clocks at {answer.data['clock_utc']}")
+    for clock in answer.data["clocks"]:
+        used = f"{span_text(clock['elapsed_s'])} of {span_text(clock['limit_s'])}, {clock['percent']} %"
+        text = STATES[clock["state"]] + (f": {used}" if clock["start_utc"] else "")
+        if clock["expected_utc"]:
+            text += f"; at the present pace it ends {clock['expected_utc']}"
+        screen.wrapped(f"  {clean(clock['clock'])}, {clean(clock['reading'])}: ", text)
+
+
+def print_legs(answer: Answer, screen: Screen) -> None:
+    """The legs by kind, those that are contradicted, and those that wait for confirmations."""
+    data = answer.data
+    screen.head("Legs")
+    columns = ("kind", "planned", "shown", "not shown", "contradicted", "withdrawn")
+    rows = [
+        (row["kind"], *(str(row[key]) for key in ("planned", "SHOWN", "NOT_SHOWN", "CONTRADICTED", "withdrawn")))
+        for row in data["legs"]
+    ]
+    screen.table(columns, rows, columns[1:])
+    for leg in data["late"]:
+        screen.wrapped("  ", f"{clean(leg['leg_ref'])}: {clean(leg['reason'])}")
+    for leg in data["awaiting"]:
+        more = leg["confirmations_needed"]
+        text = f"{more} more confirmations, about {leg['expected_utc']}" if more else "the node's tags to confirm it"
+        screen.wrapped("  ", f"{clean(leg['leg_ref'])} has arrived and waits for {text}")
+
+
+def print_gravest(answer: Answer, screen: Screen) -> None:
+    """The open alerts, gravest first."""
+    alerts = answer.data["alerts"]
+    counts = ", ".join(f"{count} {severity}" for severity, count in alerts["counts"].items() if count)
+    screen.head(f"Open alerts: {counts or 'none'}")
+    for alert in alerts["gravest"]:
+        screen.wrapped(f"  {alert['alert_id']:>5} {alert['rule']:<10}{alert['severity']:<9}", clean(alert["message"]))
+    if alerts["more"]:
+        screen.line(f"  and {alerts['more']} more: `tracer case alerts`")
+
+
+def print_cases(answer: Answer, screen: Screen) -> None:
+    """Every case in a line."""
+    columns = ("case", "preset", "stage", "sides", "open alerts", "title")
+    rows = [
+        (
+            clean(row["case_ref"]),
+            clean(row["preset"]),
+            row["stage"] or "not judged",
+            ", ".join(json.loads(row["sides"] or "[]")),
+            str(row["open_alerts"]),
+            clean(row["title"]),
+        )
+        for row in answer.data["cases"]
+    ]
+    screen.table(columns, rows, ("open alerts",))
+
+
+def print_history(answer: Answer, screen: Screen) -> None:
+    """Everything that was filed, in order, and every stage that the case reached or fell back to."""
+    screen.head("Filed, in order")
+    for row in answer.data["records"]:
+        second = f" and {clean(row['second'])}" if row["second"] else ""
+        gone = f"  superseded by {clean(row['superseded_by'])}" if row["superseded_by"] else ""
+        screen.wrapped(
+            "  ", f"{row['at_utc']}  {row['kind']} {clean(row['record_ref'])} by {clean(row['actor'])}{second}{gone}"
+        )
+        said = ", ".join(
+            f"{key} {clean(str(value))}" for key, value in json.loads(row["body"]).items() if value not in (None, [])
+        )
+        screen.wrapped("      ", said)
+        screen.wrapped(
+            "      ", f"filed {instant_text(row['recorded_at'])}  document {row['document_sha256'] or 'none'}"
+        )
+        screen.line(f"      digest {row['digest']}")
+    screen.head("Stages")
+    for row in answer.data["stages"]:
+        where = f"{row['chain']} {row['height']}" if row["chain"] else "a record"
+        back = "  fell back" if row["regressed"] else ""
+        sides = ", ".join(json.loads(row["sides"]))
+        screen.line(f"  {row['at_utc']}  {row['stage']:<12} by {where}{back}  {sides}")
+
+
+def print_alerts(answer: Answer, screen: Screen) -> None:
+    """Alerts with what became of them."""
+    for row in answer.data["alerts"]:
+        screen.wrapped(
+            f"{row['alert_id']:>5} {row['rule']:<10}{row['severity']:<9}{row['state']:<13}", clean(row["message"])
+        )
+        for event in row["events"]:
+            screen.wrapped(
+                "      ", f"{event['at_utc']}  {event['what']} by {clean(event['actor'])}: {clean(event['reason'])}"
+            )
+
+
+def print_questions(answer: Answer, screen: Screen) -> None:
+    """The questions that can be asked, by who asks them."""
+    who = None
+    for row in answer.data["questions"]:
+        if row["who"] != who:
+            who = row["who"]
+            screen.head(who)
+        screen.wrapped(f"  {row['question']:<22}", f"{row['asks']}  ({row['by']})")
+
+
+def print_rows(answer: Answer, screen: Screen) -> None:
+    """The rows of a question that views answer."""
+    question, rows = answer.data["question"], answer.data["rows"]
+    screen.line(f"{question['asks']}  ({question['by']})", "bold")
+    if not rows:
+        screen.line("  nothing")
+        return
+    columns = [name for name in rows[0] if name != "decimals"]
+    screen.table(columns, ([cell(name, row) for name in columns] for row in rows))
+
+
+def cell(name: str, row: Row) -> str:
+    """A value as people read it: amounts in display units."""
+    value = row[name]
+    if name in ("amount", "planned", "arrived") and value is not None and "decimals" in row:
+        return units(value, row)
+    return "" if value is None else clean(str(value))

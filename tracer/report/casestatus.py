@@ -1,0 +1,264 @@
+"""Answers where a case stands: its stage, what is missing, late or unexplained, its alerts, and what comes next."""
+
+import json
+from typing import Any
+
+from tracer.custody.assess import Assessor
+from tracer.custody.clocks import ClockState, with_hands
+from tracer.custody.facts import CaseFacts
+from tracer.custody.instants import instant_text
+from tracer.custody.preset import Preset
+from tracer.custody.presetfiles import parse_preset
+from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, add_anchor
+from tracer.report.places import NothingThere, begin, case_chains
+from tracer.store.casefacts import load_facts, read_assets, read_chains, read_papers
+from tracer.store.filed import broken_at
+from tracer.store.reader import Reader
+
+OPEN = ("open", "acknowledged")
+SHOWN_ALERTS = 12
+SEVERITIES = ("CRITICAL", "HIGH", "WARN", "INFO")
+
+
+class NoPreset(NothingThere):
+    """A case that nothing oversees."""
+
+    fix = "Cases that were imported before presets were kept have none; import it under another id."
+
+
+def case_status(reader: Reader, case_ref: str) -> Answer:
+    """Answer where a case stands, from what was judged when its last block or record came."""
+    chains = case_chains(reader, case_ref)
+    answer = begin(reader, "case status", chains)
+    case_id, preset = preset_of(reader, case_ref)
+    row = last_assessment(reader, case_ref)
+    facts = light_facts(reader, case_id)
+    alerts = open_alerts(reader, case_ref)
+    legs = leg_counts(reader, case_ref)
+    gates = json.loads(row["gates"])
+    waiting = next((gate for gate in gates if not gate["open"]), None)
+    clocks = [clock_row(state) for state in clocks_now(facts, preset, gates, json.loads(row["clocks"]))]
+    answer.data = {
+        "case_ref": case_ref,
+        "title": facts.title,
+        "preset": preset.name,
+        "preset_sha256": preset.sha256.hex(),
+        "stage": row["stage"],
+        "stage_since_utc": since_of(gates, row["stage"]),
+        "stages": list(preset.stages),
+        "sides": json.loads(row["sides"]),
+        "regressed": regressed(reader, case_ref),
+        "next": None if waiting is None else waiting["stage"],
+        "missing": [] if waiting is None else waiting["missing"],
+        "clocks": clocks,
+        "clock_utc": instant_text(facts.clock),
+        "legs": legs,
+        "late": late_legs(reader, case_ref),
+        "awaiting": awaited(reader, case_ref, facts),
+        "assets": [asset_row(asset) for asset in facts.assets],
+        "alerts": alerts,
+        "records": sum(len(records) for records in facts.current.values()),
+    }
+    answer.data["action"] = action(answer.data)
+    add_checks(reader, answer, case_id, case_ref)
+    for chain in reader.rows("SELECT * FROM v_chain ORDER BY chain"):
+        if chain["chain"] in facts.opened:
+            add_anchor(answer, chain)
+    return answer
+
+
+def preset_of(reader: Reader, case_ref: str) -> tuple[int, Preset]:
+    """A case's number and its preset; raises NoPreset."""
+    for case_id, name, text in reader.raw(
+        "SELECT k.id, p.name, p.text FROM cases k JOIN preset p ON p.id = k.preset_id WHERE k.ref = :ref", ref=case_ref
+    ):
+        return int(case_id), parse_preset(text, f"preset {name}")
+    raise NoPreset(f"case {case_ref} has no preset")
+
+
+def last_assessment(reader: Reader, case_ref: str) -> Row:
+    """The last row of where a case stood."""
+    rows = reader.rows("SELECT * FROM v_stage WHERE case_ref = :ref", ref=case_ref)
+    if not rows:
+        raise NothingThere(f"case {case_ref} was not judged yet", "Run `tracerd sync`.")
+    return rows[0]
+
+
+def light_facts(reader: Reader, case_id: int) -> CaseFacts:
+    """A case's facts without its legs: they were judged when they changed."""
+    ref, title = next(reader.raw("SELECT ref, title FROM cases WHERE id = :c", c=case_id))
+    facts = CaseFacts(case_id, ref, title)
+    read_papers(reader.connection, facts)
+    read_chains(reader.connection, facts)
+    read_assets(reader.connection, facts)
+    return facts
+
+
+def clocks_now(facts: CaseFacts, preset: Preset, gates: list[Row], stored: list[Row]) -> list[ClockState]:
+    """The clocks, their hands moved to the case's clock; when they started and stopped is as it was judged."""
+    since = {gate["stage"]: gate["since"] for gate in gates if gate["open"]}
+    events = {(row["clock"], row["reading"]): (row["start"], row["stop"]) for row in stored}
+    return [
+        with_hands(clock, reading, events[clock.name, reading.name], facts.clock, preset, since)
+        for clock in preset.file.clock
+        for reading in clock.reading
+    ]
+
+
+def clock_row(state: ClockState) -> Row:
+    """A clock as it stands in the answer."""
+    return {
+        "clock": state.clock,
+        "reading": state.reading,
+        "state": state.state,
+        "start_utc": None if state.start is None else instant_text(state.start),
+        "stop_utc": None if state.stop is None else instant_text(state.stop),
+        "elapsed_s": state.elapsed_s,
+        "limit_s": state.limit_s,
+        "percent": state.percent,
+        "expected_utc": None if state.expected is None else instant_text(state.expected),
+    }
+
+
+def since_of(gates: list[Row], stage: str) -> str | None:
+    """Since when a stage stands."""
+    at = next((gate["since"] for gate in gates if gate["stage"] == stage), None)
+    return None if at is None else instant_text(at)
+
+
+def regressed(reader: Reader, case_ref: str) -> Row | None:
+    """The last time that the case fell back to an earlier stage."""
+    rows = reader.rows(
+        "SELECT at_utc, stage, chain, height FROM v_stage_all WHERE case_ref = :ref AND regressed"
+        " ORDER BY assessment_id DESC LIMIT 1",
+        ref=case_ref,
+    )
+    return rows[0] if rows else None
+
+
+def open_alerts(reader: Reader, case_ref: str) -> Row:
+    """The alerts that nobody settled: how many of each severity, and the gravest with their numbers."""
+    rows = reader.rows(
+        "SELECT alert_id, rule, severity, shown, leg_ref, message, state, at_utc FROM v_alert WHERE case_ref = :ref"
+        " AND state IN ('open', 'acknowledged') ORDER BY alert_id",
+        ref=case_ref,
+    )
+    rows.sort(key=lambda row: (SEVERITIES.index(row["severity"]), row["alert_id"]))
+    counts = {severity: sum(row["severity"] == severity for row in rows) for severity in SEVERITIES}
+    return {"counts": counts, "gravest": rows[:SHOWN_ALERTS], "more": max(0, len(rows) - SHOWN_ALERTS)}
+
+
+STANDING = (
+    "SELECT l.id, l.ref, l.kind, coalesce(v.verdict, 'NOT_SHOWN') AS verdict, coalesce(v.reason, '') AS reason"
+    " FROM leg l JOIN cases k ON k.id = l.case_id LEFT JOIN verdict v ON v.id = (SELECT n.id FROM verdict n"
+    " JOIN block nb ON nb.id = n.block_id AND nb.canonical WHERE n.case_id = l.case_id AND n.leg_id = l.id"
+    " AND n.asset_id = l.asset_id ORDER BY n.block_id DESC, n.id DESC LIMIT 1) WHERE k.ref = :ref"
+)
+"""The legs of a case with the verdicts that stand; what v_leg adds up is not needed here, and would take long."""
+
+
+def leg_counts(reader: Reader, case_ref: str) -> list[Row]:
+    """How many legs of each kind are planned, and how they are judged."""
+    counts: dict[str, Row] = {}
+    for kind, verdict, number in reader.raw(
+        f"SELECT kind, CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE verdict END, count(*) FROM ({STANDING})"
+        " GROUP BY 1, 2 ORDER BY min(id)",
+        ref=case_ref,
+    ):
+        row = counts.setdefault(
+            kind, {"kind": kind, "planned": 0, SHOWN: 0, NOT_SHOWN: 0, CONTRADICTED: 0, "withdrawn": 0}
+        )
+        row[verdict] += number
+        row["planned"] += number if verdict != "withdrawn" else 0
+    return list(counts.values())
+
+
+def late_legs(reader: Reader, case_ref: str) -> list[Row]:
+    """Legs that are contradicted, the first of them, with why."""
+    return reader.rows(
+        f"SELECT ref AS leg_ref, kind, reason FROM ({STANDING}) WHERE verdict = 'CONTRADICTED' ORDER BY id LIMIT 10",
+        ref=case_ref,
+    )
+
+
+def awaited(reader: Reader, case_ref: str, facts: CaseFacts) -> list[Row]:
+    """Legs that have arrived and wait for confirmations: how many more, and when they may be there."""
+    rows = reader.rows(
+        f"SELECT q.ref AS leg_ref, c.name AS chain, max(b.height) AS height FROM ({STANDING}) q"
+        " JOIN entry e ON e.leg_id = q.id AND e.place NOT IN ('fee', 'unexplained')"
+        " JOIN block b ON b.id = e.block_id AND b.canonical JOIN chain c ON c.id = b.chain_id"
+        " WHERE q.verdict = 'NOT_SHOWN' AND q.reason LIKE 'arrived, not yet%' GROUP BY q.id ORDER BY q.id LIMIT 20",
+        ref=case_ref,
+    )
+    for row in rows:
+        chain = facts.chains[row["chain"]]
+        if chain.needs is None:
+            row["confirmations_needed"], row["expected_utc"] = None, None
+            continue
+        missing = max(1, row["height"] + chain.needs[0] - 1 - chain.height)
+        row["confirmations_needed"] = missing
+        row["expected_utc"] = instant_text(chain.time + missing * chain.interval_s)
+    return rows
+
+
+def asset_row(asset: Any) -> Row:
+    """An asset's equation, amounts as text."""
+    terms = ("seized", "credits", "held", "delivered", "fees", "unexplained")
+    return {
+        "chain": asset.chain,
+        "symbol": asset.symbol,
+        "decimals": asset.decimals,
+        **{term: str(getattr(asset, term)) for term in terms},
+    }
+
+
+def action(data: Row) -> str:
+    """What somebody has to do next."""
+    gravest = data["alerts"]["gravest"]
+    if gravest and gravest[0]["severity"] == "CRITICAL":
+        return f"look into alert {gravest[0]['alert_id']}: {gravest[0]['message']}"
+    if "HOLD" in data["sides"]:
+        return "move nothing: a court forbids it"
+    if data["awaiting"]:
+        first = data["awaiting"][0]
+        more = first["confirmations_needed"]
+        return f"wait for {f'{more} more confirmations' if more else 'confirmation'} of leg {first['leg_ref']}"
+    if data["next"] is not None:
+        return f"for {data['next']}: {data['missing'][0] if data['missing'] else 'its gate'}"
+    return "nothing: the case is at its last stage; its addresses stay watched"
+
+
+def add_checks(reader: Reader, answer: Answer, case_id: int, case_ref: str) -> None:
+    """Hold the answer's verdict against what it shows, and the records against their digests."""
+    data = answer.data
+    for asset in data["assets"]:
+        subject = f"{case_ref} {asset['symbol']} on {asset['chain']}"
+        clean = asset["unexplained"] == "0"
+        answer.checks.append(Check("RECON-1", subject, SHOWN if clean else CONTRADICTED, said_unexplained(asset)))
+    broken = broken_at(reader.connection, case_id, case_ref)
+    text = (
+        "every record's digest is what its columns give"
+        if broken is None
+        else f"{broken} was altered, or one before it"
+    )
+    answer.checks.append(Check("RECORD-1", case_ref, SHOWN if broken is None else CONTRADICTED, text))
+    for alert in data["alerts"]["gravest"]:
+        if alert["severity"] in ("CRITICAL", "HIGH"):
+            verdict = CONTRADICTED if alert["shown"] else NOT_SHOWN
+            answer.checks.append(Check(alert["rule"], alert["leg_ref"] or case_ref, verdict, alert["message"]))
+    if data["next"] is not None:
+        missing = "; ".join(data["missing"])
+        answer.checks.append(Check("STAGE", case_ref, NOT_SHOWN, f"{data['next']} waits for {missing}"))
+    answer.lanes.append("ATTESTED" if data["records"] else "REPORTED")
+
+
+def said_unexplained(asset: Row) -> str:
+    """What the ledger says of an asset."""
+    return "every base unit is explained" if asset["unexplained"] == "0" else "some value has no place in the ledger"
+
+
+def full_assessment(reader: Reader, case_ref: str) -> tuple[CaseFacts, Any]:
+    """Read a case whole, and assess it anew."""
+    case_id, preset = preset_of(reader, case_ref)
+    facts = load_facts(reader.connection, case_id)
+    return facts, Assessor(preset).assess(facts)
