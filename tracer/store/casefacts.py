@@ -39,7 +39,7 @@ def load_facts(connection: Connection, case_id: int) -> CaseFacts:
     facts = CaseFacts(case_id, ref, title)
     read_papers(connection, facts)
     for leg in planned(connection, case_id):
-        facts.legs[leg.id] = leg
+        facts.put_leg(leg)
     read_legs(connection, facts, list(facts.legs))
     read_chains(connection, facts)
     read_assets(connection, facts)
