@@ -55,7 +55,7 @@ def read_raw(raw: bytes) -> Planned:
     spent = tuple(Spent(Outpoint(point)) for point, _ in read.inputs)
     signed = all(script for _, script in read.inputs) if not read.witnesses else _all_signed(read)
     form = "signed transaction" if signed else "transaction that is not signed by all inputs"
-    return _planned(form, raw, read, spent, signed, [])
+    return _planned(form, read, spent, signed, [], hash256(stripped(raw, read.span))[::-1] if signed else None)
 
 
 def _all_signed(read: Transaction) -> bool:
@@ -76,7 +76,9 @@ def read_psbt(raw: bytes) -> Planned:
     maps[0].pop(b"\xfb", None)
     again[0].pop(b"\xfb", None)  # version 0 may be written out or left out
     if again != maps or (len(tx.inputs), len(tx.outputs)) != (ins, outs):
-        raise Unreadable("the PSBT has fields that do not belong into its version, or that are not written as they must")
+        raise Unreadable(
+            "the PSBT has fields that do not belong into its version, or that are not written as they must"
+        )
     if version == 0 and maps[0][b"\x00"] != unsigned:
         raise Unreadable("the PSBT's transaction is not the one that its fields make")
     if any(script for _, script in tx.inputs) or tx.witnesses:
@@ -90,7 +92,7 @@ def read_psbt(raw: bytes) -> Planned:
         faults += _loose_signatures(place, fields)
     signed = all(b"\x07" in fields or b"\x08" in fields for fields in maps[1 : 1 + ins])
     form = f"PSBT version {version}, {'finalised' if signed else 'not finalised'}"
-    return _planned(form, unsigned, tx, spent, signed, faults)
+    return _planned(form, tx, spent, signed, faults)
 
 
 def _maps(raw: bytes) -> list[Map]:
@@ -214,7 +216,7 @@ def _loose_signatures(place: int, fields: Map) -> list[str]:
 
 
 def _planned(
-    form: str, raw: bytes, tx: Transaction, spent: tuple[Spent, ...], signed: bool, faults: list[str]
+    form: str, tx: Transaction, spent: tuple[Spent, ...], signed: bool, faults: list[str], txid: bytes | None = None
 ) -> Planned:
     """Put together what was read, with what no node would take noted."""
     points = [one.point for one in spent]
@@ -230,4 +232,4 @@ def _planned(
     payments = tuple(
         Payment(Holder(script), None, amount, place=place) for place, (amount, script) in enumerate(tx.outputs)
     )
-    return Planned(form, payments, signed, spent, hash256(stripped(raw, tx.span))[::-1], faults=tuple(faults))
+    return Planned(form, payments, signed, spent, txid, faults=tuple(faults))

@@ -2,7 +2,7 @@
 
 import re
 
-from tracer.precheck import bitcoin, ethereum
+from tracer.precheck import bitcoin, ethereum, ethereum_json
 from tracer.precheck.planned import Planned, Unreadable
 from tracer.types import ChainId
 
@@ -37,7 +37,7 @@ def _read(given: bytes) -> tuple[str, Planned]:
     if not text:
         raise Unreadable("nothing was given")
     if text.startswith("{"):
-        return "Ethereum", ethereum.read_json(text)
+        return "Ethereum", ethereum_json.read_json(text)
     joined = "".join(text.split())
     if match := _HEX.fullmatch(joined):
         raw = bytes.fromhex(match[1])
