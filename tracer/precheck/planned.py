@@ -65,8 +65,9 @@ class Gas:
 class Planned:
     """A transaction that was read.
 
-    form: how it came, for people. inputs: on UTXO chains. txid: of a signed one (a PSBT's may still change). sender: on account chains; None where nothing says it.
-    sender_shown: the sender was recovered from the signature; else he is merely named.
+    form: how it came, for people. inputs: on UTXO chains. txid: of a signed one; a PSBT's may still change.
+    sender: on account chains; None where nothing says it. sender_shown: he was recovered from the signature, else he
+    is merely named.
     chain_number: the chain id of EIP-155; None where there is none. gas: None where it is not all given.
     unknown: calls that are not understood, in words. faults: what contradicts itself in the document, in words.
     """
