@@ -11,6 +11,7 @@ import click
 
 from tracer.command import exit_code, show_unexpected
 from tracer.errors import StoreUnusable
+from tracer.precheckcommand import register
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -420,6 +421,9 @@ def _answer(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT
     return int(answer.exit_code)
+
+
+register(group, _answer, _instant, EPILOG)
 
 
 def main() -> None:

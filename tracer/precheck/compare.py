@@ -6,6 +6,7 @@ his change are then no concern of it.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from tracer.custody.case import LegKind
 from tracer.custody.judge import Verdict
@@ -32,7 +33,7 @@ def compare(planned: Planned, facts: LegFacts, now: int | None) -> tuple[Row, ..
         *calls(planned, facts),
         *look_alikes(planned, facts),
         window(facts, now),
-        test_leg(facts),
+        tested(facts),
     ]
     if facts.plan.sources:
         rows.append(hold(facts))
@@ -187,7 +188,9 @@ def window(facts: LegFacts, now: int | None) -> Row:
     first, last = facts.plan.not_before, facts.plan.deadline
     planned = f"from {bound(first)} to {bound(last)}"
     if first is None and last is None:
-        return Row("window", "any time", bound(now), SHOWN, "LEG-6", "the leg names no bounds")
+        return Row(
+            "window", "any time", "any time" if now is None else bound(now), SHOWN, "LEG-6", "the leg names no bounds"
+        )
     if now is None:
         return Row("window", planned, "not known", NOT_SHOWN, "LEG-6", "it was not said when it would be broadcast")
     if first is not None and now < first:
@@ -198,11 +201,11 @@ def window(facts: LegFacts, now: int | None) -> Row:
 
 
 def bound(instant: int | None) -> str:
-    """Write an instant as seconds; whoever prints the row knows how people write times."""
-    return "open" if instant is None else f"@{instant}"
+    """Write an instant in UTC; None: a side that is open."""
+    return "open" if instant is None else datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_leg(facts: LegFacts) -> Row:
+def tested(facts: LegFacts) -> Row:
     """Compare with the test transfer that the leg asks for."""
     if not facts.needs_test or facts.plan.kind is LegKind.TEST:
         return Row("test transfer", "not asked for", "", SHOWN, "LEG-4", "the leg asks for none")
