@@ -68,21 +68,18 @@ def read_psbt(raw: bytes) -> Planned:
         maps = _maps(raw)
         ins, outs, version = _counts(maps)
         read = psbts.PSBT.parse(raw)
-        unsigned = read.tx.serialize()
         again = _maps(read.serialize())
-        tx = parse(unsigned)
+        tx = parse(read.tx.serialize())
     except REFUSALS as error:
         raise Unreadable(f"the PSBT cannot be read: {str(error) or type(error).__name__}") from error
     maps[0].pop(b"\xfb", None)
     again[0].pop(b"\xfb", None)  # version 0 may be written out or left out
+    for fields in maps[1 : 1 + ins] if version == 2 else ():
+        fields.setdefault(b"\x10", b"\xff" * 4)  # what BIP-370 takes a sequence that is left out for
     if again != maps or (len(tx.inputs), len(tx.outputs)) != (ins, outs):
         raise Unreadable(
             "the PSBT has fields that do not belong into its version, or that are not written as they must"
         )
-    if version == 0 and maps[0][b"\x00"] != unsigned:
-        raise Unreadable("the PSBT's transaction is not the one that its fields make")
-    if any(script for _, script in tx.inputs) or tx.witnesses:
-        raise Unreadable("the transaction inside the PSBT has signatures, which BIP-174 forbids")
     faults: list[str] = []
     spent = tuple(
         _spent(place, Outpoint(point), fields, faults)
@@ -138,6 +135,8 @@ def _counts(maps: list[Map]) -> tuple[int, int, int]:
         if b"\x00" not in top:
             raise ValueError("it has no transaction")
         tx = parse(top[b"\x00"])
+        if tx.witnesses or any(script for _, script in tx.inputs):
+            raise ValueError("the transaction inside it has signatures, which BIP-174 forbids")
         ins, outs = len(tx.inputs), len(tx.outputs)
     elif version == 2:
         if b"\x04" not in top or b"\x05" not in top:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tracer.custody.case import LegKind
-from tracer.custody.judge import Verdict
+from tracer.custody.judge import ATTESTED_KINDS, Verdict
+from tracer.custody.lookalike import matching
 from tracer.precheck.facts import LegFacts
 from tracer.precheck.planned import Payment, Planned
 from tracer.precheck.rows import CONTRADICTED, NOT_SHOWN, SHOWN, Row
@@ -33,6 +34,7 @@ def compare(planned: Planned, facts: LegFacts, now: int | None) -> tuple[Row, ..
         *calls(planned, facts),
         *look_alikes(planned, facts),
         window(facts, now),
+        *attested(facts, now),
         tested(facts),
     ]
     if facts.plan.sources:
@@ -89,6 +91,10 @@ def destination(planned: Planned, facts: LegFacts, main: list[Payment]) -> Row:
         reason = "it calls what is not understood here: nobody can say whom it pays"
         return Row("destination", facts.name(target), "not known", NOT_SHOWN, "LEG-1", reason)
     reason = "other bytes: nothing goes to the destination"
+    if len(main) == 1:
+        wanted, got = facts.show(target), facts.show(main[0].holder)
+        head, tail = matching(wanted, got)
+        reason += f" ({got} differs at character {head + 1}, and {tail} at the end are the same)"
     return Row("destination", facts.name(target), found or "nobody", CONTRADICTED, "LEG-1", reason)
 
 
@@ -203,6 +209,21 @@ def window(facts: LegFacts, now: int | None) -> Row:
 def bound(instant: int | None) -> str:
     """Write an instant in UTC; None: a side that is open."""
     return "open" if instant is None else datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def attested(facts: LegFacts, now: int | None) -> Iterator[Row]:
+    """Compare with what is attested of the destination, where the leg closes on that."""
+    if facts.plan.kind not in ATTESTED_KINDS:
+        return
+    planned = f"whose {facts.name(facts.plan.target)} is"
+    if not facts.attestations:
+        reason = "nobody attested whose address the destination is"
+        yield Row("attestation", planned, "none", NOT_SHOWN, "EXC-2", reason)
+    elif now is None or not any(attestation.covers(now) for attestation in facts.attestations):
+        found = f"{len(facts.attestations)}, none of them valid {'then' if now is None else f'at {bound(now)}'}"
+        yield Row("attestation", planned, found, NOT_SHOWN, "EXC-2", "no attestation of the destination is valid then")
+    else:
+        yield Row("attestation", planned, "valid", SHOWN, "EXC-2", "an attestation of the destination is valid then")
 
 
 def tested(facts: LegFacts) -> Row:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tracer.custody.judge import Attested
 from tracer.custody.lookalike import LookAlikes
 from tracer.matching import Plan
 from tracer.types import Holder, Outpoint
@@ -48,7 +49,7 @@ class LegFacts:
     that. declared: the case's addresses on the leg's chain. look_alikes: the same, by their texts.
     coins: of the transaction's inputs those that are known. balances: what the case holds of the leg's asset at its
     accounts, as far as that is known. arrived, fees: what the leg's earlier transactions brought and cost.
-    show: writes a holder as an address.
+    attestations: of the destination. show: writes a holder as an address.
     """
 
     plan: Plan
@@ -62,6 +63,7 @@ class LegFacts:
     unit: Unit
     native: Unit
     balances: Mapping[Holder, int] = field(default_factory=dict)
+    attestations: tuple[Attested, ...] = ()
     arrived: int = 0
     fees: int = 0
 

@@ -18,7 +18,9 @@ def named_sources(planned: Planned, facts: LegFacts) -> Iterator[Row]:
             who = (known.holder, True) if known else (spent.holder, spent.shown)
             counted.setdefault(who, []).append(spent)
         for (holder, shown), coins in counted.items():
-            beside = f", {len(coins)} coins" if len(coins) > 1 else f", coin {outpoint_text(coins[0].point)}"
+            beside = f", {len(coins)} coin{'' if len(coins) == 1 else 's'}"
+            if holder not in facts.plan.sources:
+                beside += f": {outpoint_text(coins[0].point)}{', ..' if len(coins) > 1 else ''}"
             yield source(facts, wanted, holder, shown, beside)
         return
     yield source(facts, wanted, planned.sender, True, ", by its signature" if planned.sender_shown else ", not signed")

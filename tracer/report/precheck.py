@@ -15,7 +15,7 @@ from tracer.report.answer import Answer, Check, Row
 from tracer.report.custody import numbers_of
 from tracer.report.places import NothingThere, begin, case_chains
 from tracer.store.backfills import published
-from tracer.store.load import load_legs
+from tracer.store.load import load_attestations, load_legs
 from tracer.store.reader import Reader
 from tracer.types import HELD_ROLES, ChainId, Holder, Kind, Outpoint, Role, outpoint_text
 
@@ -107,6 +107,7 @@ def leg_facts(reader: Reader, case: Row, leg: Row, planned: Planned) -> LegFacts
         unit=Unit(leg["symbol"], leg["decimals"]),
         native=Unit(symbol, decimals),
         balances=balances(reader, keys, leg["asset"]),
+        attestations=load_attestations(reader.connection, keys).get(state.plan.target, ()),
         arrived=state.arrived,
         fees=state.fees,
     )

@@ -1,6 +1,6 @@
 """Prints a transaction held against its leg: one field below the other, planned above found where they differ."""
 
-from tracer.report.answer import SHOWN, Answer
+from tracer.report.answer import SHOWN, Answer, Row
 from tracer.report.lines import clean, units
 from tracer.report.screen import Screen
 
@@ -25,13 +25,25 @@ def print_precheck(answer: Answer, screen: Screen) -> None:
     screen.wrapped("", f"{clean(read['form'])}{ids}")
     screen.line()
     for row in data["fields"]:
-        verdict = f"{row['verdict']:<{WIDE}}"
-        head, indent = f" {clean(row['field']):<{FIELD}}", " " * (WIDE + FIELD + 1)
-        same = row["verdict"] == SHOWN or row["planned"] == row["found"]
-        if same:
-            screen.verdict("", verdict, f"{head}{clean(row['found'] or row['planned'])}")
-        else:
-            screen.verdict("", verdict, f"{head}planned {clean(row['planned'])}")
-            screen.wrapped(f"{indent}found   ", clean(row["found"]) or "nothing")
+        fine = row["verdict"] == SHOWN
+        lines = [clean(row["found"] or row["planned"])] if fine else differing(row)
+        for place, text in enumerate(lines):
+            print_field(screen, row, text, first=place == 0)
     screen.line()
     screen.verdict("", answer.verdict, f"  {HEADLINES[answer.verdict]}")
+
+
+def differing(row: Row) -> list[str]:
+    """What was planned, and below it what was found."""
+    return [f"planned  {clean(row['planned'])}", f"found    {clean(row['found'] or 'nothing')}"]
+
+
+def print_field(screen: Screen, row: Row, text: str, *, first: bool) -> None:
+    """Print one line of a field; a text that is too long goes on in the same column."""
+    width = WIDE + FIELD + 2
+    lines = screen.folded(text, width)
+    for place, part in enumerate(lines):
+        if first and place == 0:
+            screen.verdict("", f"{row['verdict']:<{WIDE}}", f"  {clean(row['field']):<{FIELD}}{part}")
+        else:
+            screen.line(f"{'':<{width}}{part}")
