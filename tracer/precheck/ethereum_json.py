@@ -27,7 +27,11 @@ _ASIDE = frozenset({"hash", "blockHash", "blockNumber", "transactionIndex", "tx"
 _BLOBS = frozenset({"blobVersionedHashes", "maxFeePerBlobGas", "blobs", "sidecars"})
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,64}|[0-9]{1,78}")
 _HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_BRACKETS = re.compile(r"[\[\]{}]")
 _ACCOUNT = re.compile(r"0x[0-9a-fA-F]{40}")
+
+DEEPEST = 16
+"""An access list is four brackets deep."""
 
 
 def read_json(text: str) -> Planned:
@@ -61,6 +65,7 @@ def _object(text: str) -> dict[str, Any]:
         raise ValueError(f"{number:.30} is not a whole number")
 
     try:
+        refuse_depth(text)
         given = json.loads(text, object_pairs_hook=once, parse_float=refuse, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"the JSON cannot be read: {error}") from error
@@ -75,6 +80,15 @@ def _object(text: str) -> dict[str, Any]:
         if told.setdefault(_NAMES[name], value) != value:
             raise Unreadable(f"the JSON gives {_NAMES[name]!r} twice, and differently")
     return told
+
+
+def refuse_depth(text: str) -> None:
+    """Raise ValueError if a text is nested more deeply than any transaction: a parser would run out of stack."""
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
 
 
 def _order(told: Mapping[str, Any]) -> Order:
