@@ -10,6 +10,7 @@ from precheck_maker import Psbt, double, out, psbt, transaction
 
 from tracer.custody.case import LegKind
 from tracer.custody.judge import Verdict
+from tracer.custody.lookalike import LookAlikes
 from tracer.precheck.decode import read
 from tracer.precheck.facts import KnownCoin
 from tracer.precheck.planned import Payment, Planned, Unreadable
@@ -103,8 +104,6 @@ def test_a_destination_that_differs_in_its_middle_is_called_a_look_alike() -> No
         for number in range(1 << 22)
         if (other := Holder(EXCHANGE[:7] + number.to_bytes(3, "big") * 5)) and bitcoin_text(other)[-2:] == wanted[-2:]
     )
-    from tracer.custody.lookalike import LookAlikes
-
     leg = bitcoin_leg(look_alikes=LookAlikes([(wanted, "exchange")], 5, 2))
     planned = given_as(spending_a((planted, 150_000_000), CHANGE).text)
     assert failing(planned, leg) == {"destination": (WRONG, "LEG-1"), "look-alike": (WRONG, "LEG-3")}

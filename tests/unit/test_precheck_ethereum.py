@@ -2,19 +2,24 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import rlp
 from eth_account import Account
+from eth_account._utils.legacy_transactions import UnsignedTransaction, encode_transaction
+from eth_account._utils.signing import sign_transaction_hash
 from eth_account.datastructures import SignedTransaction
 from eth_account.typed_transactions import TypedTransaction
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
-from precheck_case import ETH_CHAIN, TOKEN, account, ethereum_leg, failing, rows
+from precheck_case import ETH_CHAIN, TOKEN, account, account_text, ethereum_leg, failing, rows
 
 from tracer.custody.judge import Verdict
+from tracer.custody.lookalike import LookAlikes
 from tracer.precheck.decode import read
 from tracer.precheck.ethereum import HALF_ORDER
 from tracer.precheck.planned import Gas, Payment, Planned, Unreadable
@@ -145,12 +150,6 @@ def test_a_planted_account_with_the_same_ends_is_called_a_look_alike() -> None:
 
 
 def test_two_addresses_of_the_case_that_look_alike_have_to_be_settled_first() -> None:
-    from dataclasses import replace
-
-    from precheck_case import account_text
-
-    from tracer.custody.lookalike import LookAlikes
-
     twin = account_text(EXCHANGE)[:8] + "0" * 28 + account_text(EXCHANGE)[-6:]
     leg = replace(LEG, look_alikes=LookAlikes([(account_text(EXCHANGE), "exchange"), (twin, "twin")]))
     assert failing(of(), leg) == {"look-alike": (OPEN, "LEG-3")}
@@ -171,9 +170,6 @@ def test_a_signature_for_every_chain_is_refused_and_an_unsigned_one_left_open() 
     assert failing(unsigned, LEG) == {"chain": (OPEN, "LEG-5"), "source": (OPEN, "LEG-1")}
     bound = given_as(rlp.encode([*fields, 31337, b"", b""]).hex())
     assert failing(bound, LEG) == {"source": (OPEN, "LEG-1")} and not bound.signed
-    from eth_account._utils.legacy_transactions import UnsignedTransaction, encode_transaction
-    from eth_account._utils.signing import sign_transaction_hash
-
     old = UnsignedTransaction(*fields)
     vrs = sign_transaction_hash(Account._keys.PrivateKey(KEY), old.hash(), None)
     everywhere = given_as(encode_transaction(old, vrs).hex())
@@ -186,8 +182,6 @@ def test_an_unsigned_typed_transaction_is_read_and_its_sender_left_open() -> Non
         typed = TypedTransaction.from_dict(fields | {"to": to_checksum_address(TOKEN)})
         raw = bytes(signed(**changes).raw_transaction)
         unsigned = raw[:1] + rlp.encode(rlp.decode(raw[1:])[:-3])
-        from eth_utils.crypto import keccak
-
         assert keccak(unsigned) == bytes(typed.hash())
         assert failing(given_as(unsigned.hex()), LEG) == {"source": (OPEN, "LEG-1")}
 

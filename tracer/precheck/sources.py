@@ -63,13 +63,13 @@ def coins(planned: Planned, facts: LegFacts) -> Iterator[Row]:
             wanted = f"{facts.native.write(known.amount)} at {facts.name(known.holder)}"
             found = f"{facts.native.write(told[1])} at {facts.name(told[0])}"
             yield Row("coin", wanted, found, CONTRADICTED, "LEG-5", f"the document tells another coin {text}")
-        elif known.spent:
+        if known.spent:
             by = f" by {known.by}" if known.by else ""
             yield Row("coin", "on the chain, unspent", text, CONTRADICTED, "LEG-5", f"it is spent already{by}")
         elif known.spent is None:
             by = f": {known.by}" if known.by else ""
             yield Row("coin", "on the chain, unspent", text, NOT_SHOWN, "LEG-5", f"whether it is spent is open{by}")
-        else:
+        elif told == (known.holder, known.amount):
             fine.append(known.amount)
     if fine:
         found = f"{len(fine)} coin{'' if len(fine) == 1 else 's'}, {facts.native.write(sum(fine))}"
