@@ -99,6 +99,17 @@ def test_a_signed_transfer_that_is_what_the_leg_plans_is_shown_and_its_sender_re
     }
 
 
+@pytest.mark.parametrize("form", FORMS, ids=["1559", "155", "2930"])
+def test_chain_and_sender_are_recovered_whatever_the_parity_of_the_signature(form: dict[str, Any]) -> None:
+    parities = set()
+    for nonce in range(8):
+        made = signed(nonce=nonce, **form)
+        parities.add(made.v % 2)
+        planned = given_as(made.raw_transaction.hex())
+        assert (planned.sender, planned.chain_number, planned.nonce) == (SENDER, 31337, nonce)
+    assert parities == {0, 1}
+
+
 def test_native_value_is_a_payment_too() -> None:
     leg = ethereum_leg(SENDER, token=False)
     assert failing(of(to="0x" + EXCHANGE.hex(), value=4_500_000_000, data=None), leg) == {}
