@@ -162,6 +162,7 @@ def coins(
     Spends are seen of watched holders alone, from where following or the back-fill of the watch began; of all others
     it is open. own: the transaction itself, by its id.
     """
+    pending = waiting(reader, keys)
     for point in points:
         txid, index = point[31::-1], int.from_bytes(point[32:], "little")
         for key, amount, followed, spender in reader.raw(
@@ -179,20 +180,19 @@ def coins(
         ):
             yield (
                 point,
-                known_coin(Holder(bytes(key)), int(amount), bool(followed), spender, waiting(reader, keys, point), own),
+                known_coin(
+                    Holder(bytes(key)), int(amount), bool(followed), spender, pending.get(outpoint_text(point)), own
+                ),
             )
 
 
-def waiting(reader: Reader, keys: Mapping[str, int], point: Outpoint) -> str | None:
-    """The transaction in a mempool that would spend a coin; None if none is known."""
-    text = outpoint_text(point)
-    found = reader.raw(
-        "SELECT v.txid FROM v_pending v JOIN chain c ON c.name = v.chain WHERE c.id = :c AND instr(v.spends, :point)"
-        " AND ', ' || v.spends || ',' LIKE '%, ' || :point || ',%' LIMIT 1",
+def waiting(reader: Reader, keys: Mapping[str, int]) -> dict[str, str]:
+    """The coins that transactions in a mempool would spend, each with the id of one that would."""
+    rows = reader.raw(
+        "SELECT DISTINCT v.txid, v.spends FROM v_pending v JOIN chain c ON c.name = v.chain WHERE c.id = :c",
         c=keys["c"],
-        point=text,
     )
-    return next((str(txid) for (txid,) in found), None)
+    return {point: str(txid) for txid, spends in rows for point in str(spends).split(", ")}
 
 
 def known_coin(
