@@ -29,7 +29,7 @@ def precheck(reader: Reader, case_ref: str, leg_ref: str, given: bytes, now: int
     leg = the_leg(reader, case_ref, leg_ref)
     [case] = [row for row in cases if row["chain"] == leg["chain"]]
     planned = read(given, ChainId(leg["asset"].partition("/")[0]))
-    facts = leg_facts(reader, case, leg, planned)
+    facts = leg_facts(reader, case, leg, planned, now)
     answer = begin(reader, "precheck", [case])
     rows = compare(planned, facts, now)
     answer.data = {
@@ -71,15 +71,15 @@ def needs_test(leg: Row) -> bool:
     return bool(leg.get("needs_test", False))
 
 
-def on_hold(reader: Reader, case: Row, sources: Iterable[Holder]) -> bool | None:
-    """Whether a court holds what a leg would debit; None: it is not known.
+def on_hold(reader: Reader, case: Row, sources: Iterable[Holder], now: int | None) -> bool | None:
+    """Whether at an instant a court holds what a leg would debit; None: it is not known.
 
     TO CONNECT: the store has no records of holds yet, so nobody can tell.
     """
     return None
 
 
-def leg_facts(reader: Reader, case: Row, leg: Row, planned: Planned) -> LegFacts:
+def leg_facts(reader: Reader, case: Row, leg: Row, planned: Planned, now: int | None) -> LegFacts:
     """All that comparing needs of a leg and its case."""
     case_id, chain_id = numbers_of(reader, case)
     keys = {"case": case_id, "c": chain_id}
@@ -99,7 +99,7 @@ def leg_facts(reader: Reader, case: Row, leg: Row, planned: Planned) -> LegFacts
         plan=state.plan,
         needs_test=needs_test(leg),
         test_confirmed=tested(reader, case, legs, state),
-        on_hold=on_hold(reader, case, state.plan.sources),
+        on_hold=on_hold(reader, case, state.plan.sources, now),
         declared=declared,
         look_alikes=LookAlikes((texts[holder], known.ref) for holder, known in declared.items()),
         coins=dict(coins(reader, keys, [spent.point for spent in planned.inputs], planned.txid)),
