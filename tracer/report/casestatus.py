@@ -76,6 +76,14 @@ def preset_of(reader: Reader, case_ref: str) -> tuple[int, Preset]:
     raise NoPreset(f"case {case_ref} has no preset")
 
 
+def preset_if_any(reader: Reader, case_ref: str) -> Preset | None:
+    """A case's preset; None if nothing oversees it."""
+    try:
+        return preset_of(reader, case_ref)[1]
+    except NoPreset:
+        return None
+
+
 def last_assessment(reader: Reader, case_ref: str) -> Row:
     """The last row of where a case stood."""
     rows = reader.rows("SELECT * FROM v_stage WHERE case_ref = :ref", ref=case_ref)
