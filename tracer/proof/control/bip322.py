@@ -1,7 +1,7 @@
 """BIP-322: the two transactions that never exist, whose signature is the signature of a message. Pure.
 
-Variants `simple` (a witness stack) and `full` (a whole transaction), with the prefixes `smp` and `ful` of the final text or,
-as older signers write them, without.
+Variants `simple` (a witness stack) and `full` (a whole transaction), with the prefixes `smp` and `ful` that the final
+text asks for or, as older signers write them, without.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from tracer.errors import ControlUnsupported, SignatureWrong
 from tracer.proof.transactions import NOWHERE, compact_size, hash256, parse
 
 PREFIXES = {"smp": "simple", "ful": "full", "pof": "proof of funds"}
-"""None of the three can begin the bare base64 of a signature that is judged here: it would be 178 witness items or more,
-or a version that is neither 0 nor 2."""
+"""None of the three can begin the bare base64 of a signature that is judged here: it would be a stack of more than a
+hundred items, or a version that is neither 0 nor 2."""
 
 MAX_BYTES = 100_000
 _OUTPUT = bytes(8) + b"\x01\x6a"

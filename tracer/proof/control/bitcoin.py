@@ -20,14 +20,14 @@ _MAGIC = b"\x18Bitcoin Signed Message:\n"
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """When a full BIP-322 signature holds: from nLockTime `time`, for coins of at least nSequence `age`; 0 is at once."""
+    """When a full BIP-322 signature holds: from nLockTime `time`, for coins as old as nSequence `age`; 0 is at once."""
 
     time: int = 0
     age: int = 0
 
 
 def verify_bip137(script: bytes, message: bytes, signature: str) -> None:
-    """See that a recoverable signature of a message is by the key of a script; raises SignatureWrong, ControlUnsupported.
+    """See that a recoverable signature is by the key of a script; raises SignatureWrong, ControlUnsupported.
 
     The header byte names the kind of script. Headers 31 to 34 are taken for the two single-key witness scripts as well:
     Electrum and others write them so, the script says which kind is meant, and both have one compressed key.

@@ -1,4 +1,4 @@
-"""Which scripts a BIP-322 signature can satisfy here, and whether it does: keys and plain multisig, however wrapped. Pure.
+"""Which scripts a BIP-322 signature can satisfy here, keys and plain multisig, and whether it does. Pure.
 
 Rules that BIP-322 asks for: all of it signed (SIGHASH_ALL), strict DER, low s, minimal pushes, a clean stack, and no
 signature that is there without being right. There is no script interpreter: a script of another form is not supported.
@@ -33,7 +33,7 @@ class Program:
 
 
 def satisfy(script: bytes, signing: ToSign) -> None:
-    """See that a transaction satisfies a script pubkey; raises SignatureWrong, or ControlUnsupported if nobody can say."""
+    """See that a transaction satisfies a script pubkey; raises SignatureWrong, ControlUnsupported."""
     if len(script) == 34 and script[:2] == b"\x51\x20":
         _refuse_script_sig(signing)
         _taproot(script, signing)
@@ -106,9 +106,8 @@ def _run(code: bytes, stack: Sequence[bytes], digest: Digest, *, compressed: boo
         if hash160(key) != program.hashed:
             raise SignatureWrong("the signature shows another key than the one that the address is the hash of")
         keys = (key,)
-    elif code[-1] == _CHECKMULTISIG:
-        if not items or items.pop(0):
-            raise SignatureWrong("before the signatures of a multisig stands one empty item")
+    elif code[-1] == _CHECKMULTISIG and (not items or items.pop(0)):
+        raise SignatureWrong("before the signatures of a multisig stands one empty item")
     for key in keys:
         if not _is_plain(key, compressed):
             raise ControlUnsupported("not supported: a public key that is not in the ordinary form for this script")
