@@ -148,6 +148,8 @@ def test_a_header_of_another_kind_of_address_is_refused(name: str, header: int) 
 def test_what_is_no_recoverable_signature_is_refused(data: bytes) -> None:
     with pytest.raises(SignatureWrong):
         verify_bip137(script(CORE[0]), CORE[1].encode(), text(data))
+    with pytest.raises(SignatureWrong, match="65 bytes"):
+        verify_bip137(script(CORE[0]), CORE[1].encode(), text(b64decode(CORE[2]) + data[:1] + b"\x00"))
 
 
 @by_type("change", [lambda s: s + "\n", lambda s: " " + s, lambda s: s[:-1], lambda s: s[:-2] + "l=", lambda _: "é"])
@@ -188,7 +190,7 @@ def test_published_full_signatures_hold_and_tell_their_locks(case: Any) -> None:
     message, target, signature = case["message"].encode(), script(case["address"]), case["signature"]
     assert verify_full(target, message, signature) == LOCKED
     assert verify_full(target, message, "ful" + signature) == LOCKED
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(SignatureWrong, match="another text or for another script"):
         verify_full(target, message + b".", signature)
 
 
@@ -356,3 +358,65 @@ def test_an_uncompressed_key_is_judged_where_it_may_stand() -> None:
     target = b"\x00\x14" + hash160(public)
     with pytest.raises(ControlUnsupported, match="ordinary form"):
         verify_simple(target, TEXT, simple([*signed(target, code, KEYS[:1], True), public]))
+
+
+KEYHASH = b"\x00\x14" + hash160(PUBLIC[0])
+CODE = b"\x76\xa9\x14" + hash160(PUBLIC[0]) + b"\x88\xac"
+
+
+def test_somebody_elses_key_or_script_is_refused_however_well_it_signs() -> None:
+    theirs = KEYS[1:2]
+    with pytest.raises(SignatureWrong, match="another key"):
+        verify_simple(KEYHASH, TEXT, simple([*signed(KEYHASH, CODE, theirs, True), PUBLIC[1]]))
+    with pytest.raises(SignatureWrong, match="another key"):
+        verify_full(CODE, TEXT, full(CODE, pushed(*signed(CODE, CODE, theirs, False), PUBLIC[1])))
+    own = CScript([1, PUBLIC[1], 1, OP_CHECKMULTISIG])
+    for target in (b"\xa9\x14" + hash160(MULTISIG) + b"\x87", b"\x00\x20" + sha256(MULTISIG).digest()):
+        witness = target[:1] == b"\x00"
+        stack = [b"", *signed(target, own, theirs, witness), bytes(own)]
+        with pytest.raises(SignatureWrong, match="does not show the script"):
+            verify_full(target, TEXT, full(target, witness=stack) if witness else full(target, pushed(*stack)))
+
+
+def test_nothing_may_stand_where_a_script_asks_for_nothing() -> None:
+    stack = [*signed(KEYHASH, CODE, KEYS[:1], True), PUBLIC[0]]
+    assert verify_full(KEYHASH, TEXT, full(KEYHASH, witness=stack)) == Locks()
+    with pytest.raises(SignatureWrong, match="no script of its own"):
+        verify_full(KEYHASH, TEXT, full(KEYHASH, b"\x00", stack))
+    with pytest.raises(SignatureWrong, match="no script of its own"):
+        verify_full(b"\x51\x20" + bytes(32), TEXT, full(b"\x51\x20" + bytes(32), b"\x00", [bytes(64)]))
+    plain = pushed(*signed(CODE, CODE, KEYS[:1], False), PUBLIC[0])
+    with pytest.raises(SignatureWrong, match="asks for none"):
+        verify_full(CODE, TEXT, full(CODE, plain, [b"x"]))
+    wrapped = b"\xa9\x14" + hash160(KEYHASH) + b"\x87"
+    stack = [*signed(wrapped, CODE, KEYS[:1], True), PUBLIC[0]]
+    assert verify_full(wrapped, TEXT, full(wrapped, pushed(KEYHASH), stack)) == Locks()
+    with pytest.raises(SignatureWrong, match="the program alone"):
+        verify_full(wrapped, TEXT, full(wrapped, pushed(b"x", KEYHASH), stack))
+
+
+def test_a_taproot_signature_does_not_name_the_kind_that_goes_without_a_name() -> None:
+    case = VECTORS["simple"][7]
+    data = b64decode(case["signature"])
+    named = b"\x01\x41" + data[2:] + b"\x00"
+    with pytest.raises(SignatureWrong, match="65 that end with 01"):
+        verify_simple(script(case["address"]), case["message"].encode(), text(named))
+
+
+@by_type("der", [b"", b"\x30", b"\x30\x06\x02\x01\x01\x02\x01", b"\x30\x08\x02\x02\x00\x01\x02\x02\x00\x01"])
+def test_what_is_not_strict_der_is_refused(der: bytes) -> None:
+    with pytest.raises(SignatureWrong, match="strict DER"):
+        verify_simple(KEYHASH, TEXT, simple([der + b"\x01", PUBLIC[0]]))
+    (good,) = signed(KEYHASH, CODE, KEYS[:1], True)
+    padded = b"\x30" + bytes((good[1] + 1,)) + good[2:3] + bytes((good[3] + 1,)) + b"\x00" + good[4:]
+    for wrong in (padded, good[:-1] + b"\x00\x01", good[:-2] + b"\x01"):
+        with pytest.raises(SignatureWrong, match="strict DER"):
+            verify_simple(KEYHASH, TEXT, simple([wrong, PUBLIC[0]]))
+
+
+def test_a_proof_of_funds_is_not_supported() -> None:
+    spends = to_spend(KEYHASH, TEXT)
+    inputs = b"".join(txid + bytes(4) + b"\x00" + bytes(4) for txid in (spends, bytes(32)))
+    raw = bytes(4) + b"\x02" + inputs + b"\x01" + bytes(8) + b"\x01\x6a" + bytes(4)
+    with pytest.raises(ControlUnsupported, match="2 inputs"):
+        verify_full(KEYHASH, TEXT, text(raw))

@@ -63,7 +63,7 @@ class ToSign:
 
 def message_hash(message: bytes) -> bytes:
     """The tagged hash of a message."""
-    return bytes(tagged_hash("BIP0322-signed-message", message))  # type: ignore[no-untyped-call]
+    return bytes(tagged_hash("BIP0322-signed-message", message))
 
 
 def to_spend(script: bytes, message: bytes) -> bytes:
