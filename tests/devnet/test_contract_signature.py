@@ -140,6 +140,29 @@ async def test_a_block_that_the_node_has_left_is_missing_and_not_a_refusal(anvil
             await node.contract_signature(left, wallet.account, call)
 
 
+async def test_a_block_that_leaves_while_the_contract_is_asked_is_missing(anvil: Anvil) -> None:
+    wallet = Wallet(anvil)
+    anvil.mine(2)
+    async with opened(anvil.rpc_url) as node:
+        ref = await tip(node, anvil)
+
+    def lie(asked: str, params: Sequence[Any], honest: Answer) -> Answer:
+        if asked != "eth_getBlockByNumber" or params[0] != hex(ref.height):
+            return honest
+        return honest | {"result": honest["result"] | {"hash": "0x" + "11" * 32}}
+
+    async with lying(anvil.rpc_url, lie) as url, opened(url) as node:
+        with pytest.raises(NodeMissing, match="left block"):
+            await node.contract_signature(ref, wallet.account, contract_call(bytes(32), b""))
+
+
+FAILURES = (
+    ({"error": {"code": -32000, "message": "missing trie node"}}, r"cannot answer for the state.*missing trie node"),
+    ({"result": "0xzz"}, "'0xzz' for bytes"),
+    ({"result": None}, "None for bytes"),
+)
+
+
 @pytest.mark.parametrize("method", ["eth_call", "eth_getCode"])
 async def test_a_node_that_fails_is_unavailable_and_that_is_no_answer_of_the_contract(
     anvil: Anvil, method: str
@@ -148,11 +171,11 @@ async def test_a_node_that_fails_is_unavailable_and_that_is_no_answer_of_the_con
     call = contract_call(bytes(32), b"")
     async with opened(anvil.rpc_url) as node:
         ref = await tip(node, anvil)
-    for answer in ({"error": {"code": -32000, "message": "missing trie node"}}, {"result": "0xzz"}, {"result": None}):
+    for answer, what in FAILURES:
 
-        def lie(asked: str, _params: Sequence[Any], honest: Answer, said: Answer = answer) -> Answer:
+        def lie(asked: str, _params: Sequence[Any], honest: Answer, said: Any = answer) -> Answer:
             return {"jsonrpc": "2.0", "id": honest["id"], **said} if asked == method else honest
 
         async with lying(anvil.rpc_url, lie) as url, opened(url) as node:
-            with pytest.raises(NodeUnavailable):
+            with pytest.raises(NodeUnavailable, match=what):
                 await asyncio.wait_for(node.contract_signature(ref, wallet.account, call), 10)

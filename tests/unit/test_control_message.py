@@ -42,7 +42,7 @@ statements = st.builds(
     watch=ids,
     chain=st.sampled_from([EXAMPLE.chain, ChainId("eip155:1"), ChainId("eip155:31337")]),
     address=st.from_regex(r"[!-~]{1,100}", fullmatch=True),
-    holder=st.binary(min_size=1, max_size=520).map(Holder),
+    holder=st.binary(min_size=1, max_size=1100).map(Holder),
     height=st.integers(0, 2**31),
     block=st.binary(min_size=32, max_size=32).map(Hash),
     purpose=words,
