@@ -420,3 +420,11 @@ def test_a_proof_of_funds_is_not_supported() -> None:
     raw = bytes(4) + b"\x02" + inputs + b"\x01" + bytes(8) + b"\x01\x6a" + bytes(4)
     with pytest.raises(ControlUnsupported, match="2 inputs"):
         verify_full(KEYHASH, TEXT, text(raw))
+
+
+@by_type("target", [b"\x52\x20" + bytes(32), b"\x51\x02\x4e\x73", b"\x00\x02ab", b"\x6a", b"\x51", b""])
+def test_witness_versions_to_come_and_odd_scripts_are_not_supported_rather_than_wrong(target: bytes) -> None:
+    with pytest.raises(ControlUnsupported, match="not supported"):
+        verify_simple(target, TEXT, simple([b"x", b"y"]))
+    with pytest.raises(ControlUnsupported, match="not supported"):
+        verify_full(target, TEXT, full(target, b"\x00", [b"x"]))

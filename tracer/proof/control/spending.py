@@ -43,6 +43,7 @@ def satisfy(script: bytes, signing: ToSign) -> None:
         _refuse_script_sig(signing)
         _by_witness(script, signing)
     else:
+        _known(script)
         if signing.witness:
             raise SignatureWrong("the signature has a witness, and the script asks for none")
         _run(script, pushes(signing.script_sig), signing.legacy, compressed=False)
@@ -97,9 +98,7 @@ def _refuse_script_sig(signing: ToSign) -> None:
 
 def _run(code: bytes, stack: Sequence[bytes], digest: Digest, *, compressed: bool) -> None:
     """Judge a stack by the form of the script; compressed: other keys are not standard here (BIP 143)."""
-    program = program_of(code)
-    if program is None:
-        raise ControlUnsupported("not supported: a script that is neither one key nor plain multisig")
+    program = _known(code)
     items, keys = list(stack), program.keys
     if program.hashed is not None:
         key = items.pop() if items else b""
@@ -114,6 +113,13 @@ def _run(code: bytes, stack: Sequence[bytes], digest: Digest, *, compressed: boo
     if len(items) != program.needed:
         raise SignatureWrong(f"{len(items)} signatures or other items are there, the script asks for {program.needed}")
     _all_signed(items, keys, digest(code))
+
+
+def _known(code: bytes) -> Program:
+    program = program_of(code)
+    if program is None:
+        raise ControlUnsupported("not supported: a script that is neither one key nor plain multisig")
+    return program
 
 
 def _all_signed(signatures: Sequence[bytes], keys: Sequence[bytes], digest: bytes) -> None:
