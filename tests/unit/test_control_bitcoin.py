@@ -398,6 +398,8 @@ def test_nothing_may_stand_where_a_script_asks_for_nothing() -> None:
 def test_a_taproot_signature_does_not_name_the_kind_that_goes_without_a_name() -> None:
     case = VECTORS["simple"][7]
     data = b64decode(case["signature"])
+    with pytest.raises(SignatureWrong, match="no witness"):
+        verify_full(script(case["address"]), TEXT, full(script(case["address"])))
     named = b"\x01\x41" + data[2:] + b"\x00"
     with pytest.raises(SignatureWrong, match="65 that end with 01"):
         verify_simple(script(case["address"]), case["message"].encode(), text(named))

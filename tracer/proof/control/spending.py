@@ -50,6 +50,8 @@ def satisfy(script: bytes, signing: ToSign) -> None:
 
 
 def _taproot(script: bytes, signing: ToSign) -> None:
+    if not signing.witness:
+        raise SignatureWrong("the signature has no witness, and a taproot script asks for one")
     if len(signing.witness) != 1:
         raise ControlUnsupported("not supported: a taproot spend by script, or with an annex; the key path is judged")
     (given,) = signing.witness
