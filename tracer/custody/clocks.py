@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracer.custody.facts import CaseFacts
-from tracer.custody.gates import event_at
+from tracer.custody.gates import event_at, parts
 from tracer.custody.preset import ClockTable, Preset, ReadingTable
 from tracer.custody.stages import Standing
 
@@ -85,9 +85,9 @@ def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing
     end = stage_of(stop, preset)
     if end is None:
         return None
-    stages = preset.stages
+    upto = frozenset(preset.stages[: preset.stages.index(end) + 1])
     done = sum(1 for at in standing.since.values() if at is not None and at > start)
-    left = len([name for name in stages[: stages.index(end) + 1] if name not in standing.since])
+    left = sum(1 for name in standing.coming if name in upto)
     if not done or not left:
         return None
     latest = max(at for at in standing.since.values() if at is not None)
@@ -100,8 +100,21 @@ def stage_of(event: str, preset: Preset) -> str | None:
     verb, _, rest = event.partition(" ")
     if verb == "stage":
         return rest
-    wanted = event if verb == "record" else f"legs {rest}"
-    return next((s.name for s in preset.file.stage if any(wanted in condition for condition in s.gate)), None)
+    named = (
+        stage.name for stage in preset.file.stage if any(names(event, one) for c in stage.gate for one in parts(c))
+    )
+    return next(named, None)
+
+
+def names(event: str, condition: tuple[str, str]) -> bool:
+    """Whether a condition is about what an event is about; an event that names no FIELD=VALUE takes any."""
+    (verb, _, rest), (wanted, of) = event.partition(" "), condition
+    match verb:
+        case "record":
+            return wanted == "record" and rest in (of, of.partition(" ")[0])
+        case "leg" | "last-leg":
+            return wanted in ("legs", "legs-if-any") and rest == of
+    return verb == "seizure" and wanted == "seized"
 
 
 def awaited(facts: CaseFacts, touched: Mapping[int, None] | None = None) -> list[Waiting]:

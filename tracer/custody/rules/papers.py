@@ -8,7 +8,7 @@ from tracer.custody.gates import matching
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
 from tracer.custody.record import Record
-from tracer.custody.records import ExpectedLoss, Mandate
+from tracer.custody.records import ExpectedLoss, Filing, Mandate
 from tracer.types import Lane
 
 
@@ -28,7 +28,7 @@ def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """DOC-2: a mandate was not valid while legs were paid."""
+    """DOC-2: a mandate, or another document, was not valid any more while legs were paid."""
     times = [p for p in facts.progress.values() if p.first_at is not None and p.last_at is not None]
     if not times:
         return
@@ -40,6 +40,19 @@ def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
                 f"{body.what} {record.ref} ended at {instant_text(body.valid_to)}; a leg was paid {instant_text(last)}"
             )
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+    filings = list(facts.of("document", Filing))
+    for record, filing in filings:
+        later = [one for _, one in filings if one.title == filing.title and covers(one, last)]
+        if not covers(filing, last) and not later:
+            assert filing.valid_to is not None
+            ended = instant_text(filing.valid_to)
+            text = f"document {record.ref} ({filing.title}) ended at {ended}; a leg was paid {instant_text(last)}"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+
+
+def covers(filing: Filing, when: int) -> bool:
+    """Whether a document had not expired at an instant."""
+    return filing.valid_to is None or when <= filing.valid_to
 
 
 def renewed(old: Mandate, mandates: list[tuple[Record, Mandate]], when: int) -> bool:
