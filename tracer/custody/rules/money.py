@@ -55,7 +55,8 @@ def compared(
 ) -> Iterator[Found]:
     """Hold what went on against what had come, per currency.
 
-    Until the case is closed less may have gone on than came (NOT_SHOWN, as soon as some of it did), but never more.
+    Until the case is closed less may have gone on than came (NOT_SHOWN, as soon as some of it did), but never more
+    than was filed to have come, if anything was.
     """
     closed = bool(facts.current.get("closing"))
     refs = tuple(f"record:{record.id}" for kind in kinds for record in facts.current.get(kind, ()))
@@ -63,7 +64,7 @@ def compared(
         before, after = (Money(currency, sum(m.minor for m in ms if m.currency == currency)) for ms in (came, went))
         if before == after:
             continue
-        open_ = after.minor < before.minor and not closed
+        open_ = not closed and (after.minor < before.minor or not came)
         text = f"{says[0].format(before)}, and {says[1].format(after)}{' so far' if open_ else ''}"
         subject = f"{kinds[0]}-{kinds[1]}:{currency}"
         yield Found(subject, text, refs, shown=not open_, severity="WARN" if open_ else None)
