@@ -45,7 +45,7 @@ def ruled(**rules: Any) -> Preset:
     return preset(rules=rules)
 
 
-def record(number: int, kind: str, at: int = T0, **says: Any) -> Record:
+def record(number: int, kind: str, at: int = T0, /, **says: Any) -> Record:
     """A record of a kind, filed by `ann` unless `actor` says another; `ref` is KIND-NUMBER unless given."""
     about = {key: says.pop(key) for key in ("ref", "actor", "second", "document", "supersedes") if key in says}
     return Record(

@@ -77,7 +77,7 @@ def test_below_the_reference_the_buyer_itself_needs_a_recovery_agreement() -> No
     floor = ruled(reserve_percent=80, recovery_needed=True)
     text = "buyer won with 900.00 HKD, below 1000.00 HKD, and filed no recovery agreement"
     refs = ("record:30", "record:20", "record:11")
-    assert told("PRICE-1", facts(*case), floor) == [("HIGH", text, refs, True)]
+    assert told("PRICE-1", facts(*case), floor) == [("HIGH", text, refs, False)]
     assert told("PRICE-1", facts(*case, record(50, "recovery", buyer="other", terms="t")), floor)
     assert not told("PRICE-1", facts(*case, record(50, "recovery", buyer="buyer", terms="t")), floor)
     whole = [inquiry(), reserve("1000 HKD"), quote(20, "buyer", "1000 HKD"), award()]

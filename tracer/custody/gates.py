@@ -1,7 +1,7 @@
 """The conditions of a preset's gates and the events of its clocks: a small language over a case's facts. Pure.
 
 seized                       the seizure height is reached on every chain of the case
-record KIND [FIELD=VALUE]    somebody filed such a record
+record KIND [FIELD=VALUE]    somebody filed such a record; FIELD>=NUMBER asks for a whole number as large
 legs KIND                    at least one leg of the kind is planned, and every one is SHOWN
 legs-if-any KIND             every planned leg of the kind is SHOWN; none may be planned
 no-legs KIND                 no leg of the kind is planned
@@ -86,15 +86,23 @@ def record_fault(rest: str) -> str | None:
     kind, _, test = rest.partition(" ")
     if kind not in KINDS:
         return f"there is no kind of records {kind!r}"
-    name, sign, value = test.partition("=")
+    name, sign, value = read_test(test)
     if test and name not in KINDS[kind].model_fields:
         return f"a {kind} record has no field {name!r}"
     if test and not sign:
         return f"expected {name}=VALUE"
     annotation = KINDS[kind].model_fields[name].annotation if test else None
+    if sign == ">=" and (annotation is not int or not value.isdecimal()):
+        return f"expected {name}=VALUE" if annotation is not int else f"expected a whole number, got {value!r}"
     if get_origin(annotation) is Literal and value not in get_args(annotation):
         return f"{name} is one of {', '.join(get_args(annotation))}, not {value!r}"
     return None
+
+
+def read_test(test: str) -> tuple[str, str, str]:
+    """Split `FIELD=VALUE` or `FIELD>=NUMBER` into the field, the sign and the value."""
+    sign = ">=" if ">=" in test else "="
+    return test.partition(sign)
 
 
 def event_fault(event: str, stages: Collection[str]) -> str | None:
@@ -110,10 +118,12 @@ def event_fault(event: str, stages: Collection[str]) -> str | None:
 
 
 def matching(facts: CaseFacts, rest: str) -> list[Record]:
-    """The records that count of `KIND [FIELD=VALUE]`, oldest first."""
+    """The records that count of `KIND [FIELD=VALUE]`, in the order in which they were filed."""
     kind, _, test = rest.partition(" ")
-    name, _, value = test.partition("=")
+    name, sign, value = read_test(test)
     records = facts.current.get(kind, [])
+    if sign == ">=":
+        return [record for record in records if getattr(record.body, name) >= int(value)]
     return [record for record in records if not test or str(getattr(record.body, name)) == value]
 
 

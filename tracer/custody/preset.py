@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
-from tracer.custody.record import Id, Instant, Line
+from tracer.custody.record import Id, Instant, LegKindText, Line
 from tracer.custody.records import KINDS
 from tracer.strict import Table, Unfit
 
@@ -66,6 +66,13 @@ class SeparateTable(Table):
         return self
 
 
+class NeedsTable(Table):
+    """A record without which no leg of a kind may be paid."""
+
+    legs: LegKindText = Field(description="a kind of legs, such as DESTROY")
+    record: str = Field(description="a kind of record, with FIELD=VALUE where needed")
+
+
 class LicenceTable(Table):
     """A line of the licence register; dates that nobody gave stay out, and what rests on them is NOT_SHOWN."""
 
@@ -121,6 +128,7 @@ class PresetFile(Table):
         description="ids of rules that find something in every such case; they are told all the same",
     )
     two_people: tuple[str, ...] = Field(default=(), strict=False, description="kinds of records that two people file")
+    needs: tuple[NeedsTable, ...] = Field(default=(), strict=False, description="[[needs]] tables")
     separate: tuple[SeparateTable, ...] = Field(default=(), strict=False, description="[[separate]] tables")
     licence: tuple[LicenceTable, ...] = Field(default=(), strict=False, description="[[licence]] tables")
 

@@ -57,6 +57,9 @@ def kind_faults(file: PresetFile) -> Iterator[Fault]:
     for place, wanted in enumerate(file.rules.documents):
         if text := record_fault(wanted):
             yield Fault(("rules", "documents", place), text)
+    for place, need in enumerate(file.needs):
+        if text := record_fault(need.record):
+            yield Fault(("needs", place, "record"), text)
     for place, kind in enumerate(file.two_people):
         if kind not in KINDS:
             yield Fault(("two_people", place), f"there is no kind of records {kind!r}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tracer.custody.case import LegKind
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.gates import matching
@@ -21,10 +22,26 @@ def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         if not matching(facts, wanted):
             text = f"legs have been paid since {instant_text(moved)}, and nobody filed: {wanted}"
             yield Found(f"document:{wanted}", text, (), shown=False)
+    yield from unfounded(facts, preset)
     for record in (one for records in facts.current.values() for one in records):
         if record.body.needs_document and record.document is None:
             text = f"{record.kind} {record.ref} rests on no document"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",), shown=False)
+
+
+def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """The part of DOC-1 about legs that may be paid only on a record: an order, an agreement, an estimate."""
+    for need in preset.file.needs:
+        progress = facts.progress.get(LegKind(need.legs))
+        if progress is None or progress.first_at is None:
+            continue
+        filed = sorted((record.at, record.id) for record in matching(facts, need.record))
+        if not filed or filed[0][0] > progress.first_at:
+            head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
+            when = f"is only of {instant_text(filed[0][0])}" if filed else "was not filed"
+            refs = (f"record:{filed[0][1]}",) if filed else ()
+            subject = f"needs:{need.legs}:{need.record}"
+            yield Found(subject, f"{head}; {need.record} {when}", refs, shown=bool(filed), severity="HIGH")
 
 
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:

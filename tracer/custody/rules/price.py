@@ -33,7 +33,7 @@ def below_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
                 yield Found(f"record:{award.ref}", text, refs)
             elif preset.rules.recovery_needed and quote.sum.minor < reserve.sum.minor and quote.venue not in buyers:
                 text = f"{quote.venue} won with {quote.sum}, below {reserve.sum}, and filed no recovery agreement"
-                yield Found(f"record:{award.ref}", text, refs)
+                yield Found(f"record:{award.ref}", text, refs, shown=False)
 
 
 def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
