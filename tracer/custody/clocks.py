@@ -3,7 +3,7 @@
 On-chain instants are block times, filed ones what their records say; `now` is the case's clock, the latest of both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tracer.custody.facts import CaseFacts
@@ -59,11 +59,27 @@ def run_clock(
     """One clock under one reading."""
     start = event_at(reading.start, facts, dict(standing.since))
     stop = event_at(reading.stop, facts, dict(standing.since))
+    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since, standing.left_out)
+
+
+def with_hands(
+    clock: ClockTable,
+    reading: ReadingTable,
+    events: tuple[int | None, int | None],
+    now: int,
+    preset: Preset,
+    since: Mapping[str, int | None],
+    left_out: Collection[str] = (),
+) -> ClockState:
+    """A clock at an instant; events: when it started and stopped. since: when each stage was reached.
+
+    left_out: the stages that the case does not go through.
+    """
+    start, stop = events
     if start is None:
         return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
-    now = facts.clock
     elapsed = max(0, (stop if stop is not None else now) - start)
-    expected = None if stop is not None else forecast(start, now, reading.stop, preset, standing)
+    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since, left_out)
     if elapsed > clock.limit_s:
         state = BREACHED
     elif stop is not None:
@@ -77,7 +93,9 @@ def run_clock(
     return ClockState(clock.name, reading.name, clock.limit_s, start, stop, elapsed, state, expected)
 
 
-def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing) -> int | None:
+def forecast(
+    start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None], left_out: Collection[str] = ()
+) -> int | None:
     """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
 
     None where no stage was reached since, or the event that stops it belongs to no stage.
@@ -85,12 +103,12 @@ def forecast(start: int, now: int, stop: str, preset: Preset, standing: Standing
     end = stage_of(stop, preset)
     if end is None:
         return None
-    upto = frozenset(preset.stages[: preset.stages.index(end) + 1])
-    done = sum(1 for at in standing.since.values() if at is not None and at > start)
-    left = sum(1 for name in standing.coming if name in upto)
+    stages = preset.stages
+    done = sum(1 for at in since.values() if at is not None and at > start)
+    left = len([name for name in stages[: stages.index(end) + 1] if name not in since and name not in left_out])
     if not done or not left:
         return None
-    latest = max(at for at in standing.since.values() if at is not None)
+    latest = max(at for at in since.values() if at is not None)
     pace = (latest - start) // done
     return max(now, latest + pace * left)
 

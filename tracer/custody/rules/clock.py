@@ -33,20 +33,20 @@ def overall(clock: ClockState) -> Found | None:
     used = f"{span_text(clock.elapsed_s)} of {span_text(clock.limit_s)}"
     match clock.state:
         case "breached":
-            return Found(f"clock:{name}", f"{name}: {used}, which is too long", ("clock",))
+            return Found(f"clock:{name}:{clock.state}", f"{name}: {used}, which is too long", ("clock",))
         case "warned":
-            return Found(f"clock:{name}", f"{name}: {used} are used", ("clock",), shown=False, severity="WARN")
+            text = f"{name}: {used} are used"
+            return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
         case "forecast":
             assert clock.expected is not None
             text = f"{name}: at the present pace it stops at {instant_text(clock.expected)}, which is too late"
-            return Found(f"clock:{name}", text, ("clock",), shown=False, severity="WARN")
+            return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
     return None
 
 
 def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:
     """CLOCK-2: a stage came, or has not come, within its time since the stage before it."""
-    left_out = {gate.stage for gate in standing.gates if gate.left_out}
-    for before, stage in pairwise(stage for stage in preset.file.stage if stage.name not in left_out):
+    for before, stage in pairwise(stage for stage in preset.file.stage if stage.name not in standing.left_out):
         since = standing.since.get(before.name)
         reached = standing.since.get(stage.name, facts.clock)
         if stage.within_s is None or since is None or reached is None:
