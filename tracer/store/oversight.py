@@ -267,12 +267,13 @@ def said_of(done: Assessment) -> tuple[str, str, str, str]:
         {
             "stage": gate.stage,
             "open": gate.open,
+            "left_out": gate.left_out,
             "since": done.standing.since.get(gate.stage),
             "missing": gate.missing,
             "refs": [ref for met in gate.conditions for ref in met.refs][:50],
         }
         for gate in done.standing.gates
-        if gate.stage in done.standing.since or gate is done.standing.next
+        if gate.stage in done.standing.since or gate.left_out or gate is done.standing.next
     ]
     clocks = [
         {
