@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from tracer.command import exit_code, show_unexpected
+from watchers.inspectcommand import inspect
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
 
@@ -366,6 +367,9 @@ def _settle(given: Given, body: dict[str, Any]) -> int:
     from watchers import daemon
 
     return _finish(daemon.settle_halt(config, body))
+
+
+group.add_command(inspect)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from tracer.proof.balances import Slot
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
 from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url, place_of
+from watchers.inspector import Inspector
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
@@ -208,6 +209,15 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     return node, scanner
 
 
+def _inspector(chain: EthereumChain) -> Inspector:
+    from watchers.ethereum.node import EthereumNode
+    from watchers.ethereum.powers import EthereumInspector
+
+    node, _ = _build(chain.model_copy(update={"ws_url": None}))
+    assert isinstance(node, EthereumNode)
+    return EthereumInspector(node, chain.id, chain.tokens, chain.in_flight)
+
+
 FAMILY = Family(
     settings=EthereumChain,
     utxo=False,
@@ -217,4 +227,5 @@ FAMILY = Family(
     show_holder=lambda _, holder: address_of(holder),
     parse_script=None,
     descriptor_scripts=None,
+    inspector=_inspector,
 )

@@ -12,6 +12,7 @@ from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash
 from tracer.value import Want
 from watchers.ethereum.ask import (
     Question,
+    ask_many,
     at_block,
     by_number,
     header_at,
@@ -170,6 +171,10 @@ class EthereumNode:
         texts = await token_texts(self._rpc, self._in_flight, ref, assets)
         await self._still_has(ref)  # else a refusal would be taken for a token's silence
         return texts
+
+    async def ask(self, questions: Sequence[Question]) -> list[Any]:
+        """Ask any questions, in bounded batches; a failed one is an RpcError in place."""
+        return await ask_many(self._rpc, questions, self._in_flight)
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer for blocks, state and traces from height `oldest` on."""
