@@ -133,7 +133,10 @@ def _behind(form: str, digest: bytes, known: Known, of: Callable[[bytes], bytes]
     inner = next((script for script in known.scripts if of(script) == digest), None)
     if inner is None:
         return Read(form, None, f"its {what} is not filed, and shows itself only when a coin is spent")
-    if form == "P2SH" and witness_program(inner) is not None:
+    program = witness_program(inner) if form == "P2SH" else None
+    if program is not None and program[0]:
+        return Read(f"P2SH-witness version {program[0]}", (Way(),), facts={"redeem": inner.hex()})  # BIP 341: no rules
+    if program is not None:
         nested = read_script(inner, known)
         return Read(f"P2SH-{nested.form}", nested.ways, nested.why, facts={**nested.facts, "redeem": inner.hex()})
     read = _plain(form, inner)
