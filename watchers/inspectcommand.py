@@ -10,7 +10,7 @@ import click
 
 EPILOG = """\b
 Exit codes:
-  0    nothing found beyond what is ordinary, and everything was shown
+  0    nothing CRITICAL was found, and everything is shown
   2    usage, configuration or node set-up: a person must act
   3    something CRITICAL was found
   4    nothing CRITICAL was found, but something is not shown

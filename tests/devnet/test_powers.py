@@ -272,7 +272,10 @@ async def test_a_multisig_is_unknown_until_its_descriptor_is_filed(bitcoind: Bit
     script = bytes.fromhex(bitcoind.rpc("validateaddress", address)["scriptPubKey"])
     bitcoind.mine(1, to=address)
     hidden = await bitcoin_look(bitcoind, bitcoin_task((), None, script))
-    assert [(one.kind, one.shown) for one in hidden] == [("script-unknown", False), ("fork-coins", True)]
+    assert [(one.kind, one.shown) for one in hidden] == [
+        ("script-unknown", False), ("unspent", True), ("fork-coins", True),
+    ]  # fmt: skip
+    assert (hidden[1].refs["amount"], hidden[1].refs["block_height"]) == ("5000000000", 1)
     filed = [Filed("seized/0", descriptor, 0, 0)]
     [told] = of(await bitcoin_look(bitcoind, bitcoin_task(filed, None, script)), "multisig")
     assert (told.refs["needs_0"], told.refs["keys_0"]) == ("2 of 3", ",".join(KEYS))

@@ -174,6 +174,13 @@ def test_nested_witness_scripts_need_both_scripts() -> None:
     assert (told.kind, told.who, told.refs["form"]) == ("single-key", bytes.fromhex(A), "P2SH-P2WSH")
 
 
+def test_a_nested_witness_version_without_rules_is_anybodys() -> None:
+    """BIP 341: taproot behind P2SH is not taproot."""
+    redeem = b"\x51\x20" + bytes(32)
+    [anybody] = found(b"\xa9\x14" + hash160(redeem) + b"\x87", Known((redeem,)))
+    assert (anybody.kind, anybody.severity) == ("anyone-can-spend", Severity.CRITICAL)
+
+
 def test_a_bare_key_is_exposed_and_a_hashed_one_is_not() -> None:
     [bare] = found(bytes.fromhex(f"21{A}ac"))
     assert (bare.kind, bare.severity, bare.who, bare.lane) == (
@@ -212,7 +219,7 @@ def test_taproot_is_unknown_without_its_descriptor() -> None:
     internal = "187791b6f712a8ea41c8ecdd0ee77fab3e85263b37e1ec18a3651926b3a6cf27"
     leaf_key = "d85a959b0290bf19bb89ed43c916be835475d013da4b362117393e25a48229b8"
     descriptor = f"tr({internal},pk({leaf_key}))"
-    [(derived, behind)] = of_descriptor(descriptor, 0)
+    [(derived, behind)] = of_descriptor(descriptor, 0, 0)
     assert derived == script
     assert behind.key is None
     findings = found(script, behind.known)
@@ -223,7 +230,9 @@ def test_taproot_is_unknown_without_its_descriptor() -> None:
 
 def test_a_taproot_tree_of_two_levels_gives_all_leaves() -> None:
     x, y, z = (key[2:] for key in (A, B, C))
-    [(_, behind)] = of_descriptor(f"tr({NOBODY},{{pk({x}),{{multi_a(2,{x},{y},{z}),and_v(v:pk({z}),older(9))}}}})", 0)
+    [(_, behind)] = of_descriptor(
+        f"tr({NOBODY},{{pk({x}),{{multi_a(2,{x},{y},{z}),and_v(v:pk({z}),older(9))}}}})", 0, 0
+    )
     read = read_script(b"\x51\x20" + bytes(32), behind.known)
     assert read.ways == (Way((one(x),)), Way((one(x, y, z, k=2),)), Way((one(z),), older=(9,)))
 
@@ -246,7 +255,7 @@ def test_an_unreadable_leaf_makes_the_whole_output_unknown() -> None:
 def test_a_second_way_is_critical_once_its_lock_is_open(
     height: int, oldest: int | None, state: str, severity: Severity
 ) -> None:
-    [(script, behind)] = of_descriptor(f"wsh(or_d(pk({A}),and_v(v:pkh({B}),older(144))))", 0)
+    [(script, behind)] = of_descriptor(f"wsh(or_d(pk({A}),and_v(v:pkh({B}),older(144))))", 0, 0)
     several, key, late = found(script, behind.known, Moment(height, "ab" * 32, 0), oldest)
     assert (several.kind, key.kind, late.kind) == ("several-paths", "single-key", "timelock")
     assert (late.refs["state"], late.severity, late.refs["older_0"]) == (state, severity, 144)
@@ -263,7 +272,7 @@ def test_a_second_way_is_critical_once_its_lock_is_open(
     ],
 )
 def test_absolute_locks_open_by_height_or_median_time(lock: int, state: str, words: str) -> None:
-    [(script, behind)] = of_descriptor(f"wsh(and_v(v:pk({A}),after({lock})))", 0)
+    [(script, behind)] = of_descriptor(f"wsh(and_v(v:pk({A}),after({lock})))", 0, 0)
     [locked] = found(script, behind.known)
     assert (locked.refs["state"], locked.refs["block_height"]) == (state, 700_000)
     assert words in locked.detail

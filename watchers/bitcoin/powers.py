@@ -1,6 +1,8 @@
 """How a bitcoind is asked for what a seizure's inventory may lack: coins of sibling scripts and of further indexes."""
 
+import asyncio
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -15,7 +17,7 @@ from tracer.custody.inventory import (
     sibling_findings,
     siblings,
 )
-from tracer.errors import NodeLacks, NodeUnavailable, Retryable
+from tracer.errors import NodeLacks, NodeUnavailable, Retryable, TracerError
 from tracer.powers.nouns import Finding, Rule, Severity, Subject
 from tracer.powers.scripts import Known, Moment, script_powers
 from tracer.proof.networks import NETWORKS
@@ -27,6 +29,9 @@ from watchers.inspector import Filed, Task
 
 SCAN_S = 900.0
 """How long a scan of all unspent coins may take: minutes on the main network."""
+
+MOST_SCRIPTS = 200_000
+"""So many descriptors fit into one request to bitcoind."""
 
 ROUNDS = 8
 """Scans at most that follow a wallet's indexes upward."""
@@ -81,6 +86,8 @@ class BitcoinInspector:
             oldest = min((height for height, _ in coins), default=None)
             now = None if unspent is None else unspent.now
             found += script_powers(subject, behind[watch.holder].known, now, oldest)
+            if unspent is not None:
+                found.append(_unspent(subject, coins, unspent.now))
             key = keys[watch.holder]
             if key is not None and (key, watch.holder) not in done:
                 done.add((key, watch.holder))
@@ -139,7 +146,14 @@ class BitcoinInspector:
     async def _scan(self, scripts: Collection[Holder]) -> Unspent:
         """Look for scripts among all unspent coins; raises NodeUnavailable, NodeLacks or what it means."""
         wanted = sorted(set(scripts))
-        answer = await self._node.ask("scantxoutset", "start", [f"raw({script.hex()})" for script in wanted])
+        if len(wanted) > MOST_SCRIPTS:
+            raise NodeLacks(f"{len(wanted)} scripts are too many for one scan, which takes {MOST_SCRIPTS}")
+        try:
+            answer = await self._node.ask("scantxoutset", "start", [f"raw({script.hex()})" for script in wanted])
+        except (NodeUnavailable, asyncio.CancelledError):
+            with suppress(TracerError, asyncio.CancelledError):  # else the node goes on, and refuses the next scan
+                await self._node.ask("scantxoutset", "abort")
+            raise
         try:
             if answer["success"] is not True:
                 raise NodeUnavailable("the node gave up its scan of unspent coins")
@@ -160,8 +174,7 @@ def _behind(task: Task) -> dict[Holder, Behind]:
     """What is known to lie behind each seized script: of its descriptor, else of a spent coin, else of itself."""
     filed: dict[Holder, Behind] = {}
     for one in task.filed:
-        for index in range(one.first, one.last + 1):
-            filed |= dict(of_descriptor(one.text, index))
+        filed |= dict(of_descriptor(one.text, one.first, one.last))
     found: dict[Holder, Behind] = {}
     for watch in task.seized:
         spend = task.spends.get(watch.holder)
@@ -178,6 +191,13 @@ def _satoshi(amount: Any) -> int:
     if units != int(units):
         raise ValueError(f"{amount} has fractions of a satoshi")
     return int(units)
+
+
+def _unspent(subject: Subject, coins: Collection[tuple[int, int]], now: Moment) -> Finding:
+    amount = sum(units for _, units in coins)
+    text = f"{len(coins)} coins, {amount} satoshi, unspent after block {now.height}"
+    facts = {**now.refs, "coins": len(coins), "amount": str(amount)}
+    return Finding("unspent", Severity.INFO, Rule.INVENTORY, subject, text, Lane.REPORTED, refs=facts)
 
 
 def _unasked(subject: Subject, error: Exception) -> Finding:

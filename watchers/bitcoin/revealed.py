@@ -21,8 +21,8 @@ class Behind:
     key: bytes | None = None
 
 
-def of_descriptor(text: str, index: int) -> list[tuple[Holder, Behind]]:
-    """The scripts of one index of a descriptor, one per branch, with what lies behind each.
+def of_descriptor(text: str, first: int, last: int) -> list[tuple[Holder, Behind]]:
+    """The scripts of some indexes of a descriptor, one per branch, with what lies behind each; `last` included.
 
     Nothing for what has nothing behind it that embit can tell: raw(), addr(), bare scripts.
     """
@@ -31,7 +31,11 @@ def of_descriptor(text: str, index: int) -> list[tuple[Holder, Behind]]:
         return []
     try:
         parsed = Descriptor.from_string(body)  # type: ignore[no-untyped-call]
-        derived = [parsed.derive(index, branch_index=branch) for branch in range(parsed.num_branches)]
+        derived = [
+            parsed.derive(index, branch_index=branch)
+            for index in range(first, last + 1 if parsed.is_wildcard else first + 1)
+            for branch in range(parsed.num_branches)
+        ]
         return [(Holder(bytes(one.script_pubkey().data)), _behind(one)) for one in derived]
     except REFUSALS:
         return []
