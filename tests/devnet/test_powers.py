@@ -24,11 +24,13 @@ from fixtures.process import free_port
 from fixtures.wallet import Coin, Form, Owner, pay
 from tracer.custody.case import Watch
 from tracer.custody.inventory import siblings
+from tracer.errors import NodeMissing, NodeUnavailable, TracerError
 from tracer.powers.nouns import Finding, Severity
 from tracer.powers.scripts import hash160
 from tracer.powers.tokens import PERMIT2
 from tracer.types import ChainId, Holder, Role
 from watchers import families
+from watchers.bitcoin.node import BitcoinNode
 from watchers.config import load_config
 from watchers.ethereum import approvals
 from watchers.inspector import Filed, Spend, Task
@@ -331,24 +333,29 @@ async def test_a_descriptors_key_is_looked_for_under_other_scripts(bitcoind: Bit
     assert (found.refs["form"], found.subject.holder, found.who) == ("P2PKH", wallet_script(1), key)
 
 
-async def test_a_scan_that_the_node_refuses_is_not_shown_and_scripts_are_judged_all_the_same(
-    bitcoind: Bitcoind, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "ended"),
+    [(NodeMissing("Scan already in progress"), False), (NodeUnavailable("no complete answer within 900 s"), True)],
+)
+async def test_a_scan_that_fails_is_not_shown_and_only_our_own_is_ended(
+    shared_bitcoind: Bitcoind, monkeypatch: pytest.MonkeyPatch, error: TracerError, ended: bool
 ) -> None:
-    from tracer.errors import NodeUnavailable
-    from watchers.bitcoin.node import BitcoinNode
-
-    asked = BitcoinNode.ask
+    asked, scans = BitcoinNode.ask, list[object]()
 
     async def busy(self: BitcoinNode, method: str, *params: object) -> Any:
-        if method == "scantxoutset":
-            raise NodeUnavailable("Scan already in progress")
+        if method != "scantxoutset":
+            return await asked(self, method, *params)
+        scans.append(params[0])
+        if params[0] == "start":
+            raise error
         return await asked(self, method, *params)
 
     monkeypatch.setattr(BitcoinNode, "ask", busy)
-    found = await bitcoin_look(bitcoind, bitcoin_task((), None, bytes.fromhex(f"21{KEYS[0]}ac")))
+    found = await bitcoin_look(shared_bitcoind, bitcoin_task((), None, bytes.fromhex(f"21{KEYS[0]}ac")))
     assert [(one.kind, one.shown) for one in found] == [
         ("scan", False), ("exposed-key", True), ("siblings", False), ("fork-coins", True),
     ]  # fmt: skip
+    assert scans == ["start", *(["abort"] if ended else [])]
 
 
 # The command.
