@@ -65,11 +65,6 @@ def _unasked(subject: Subject, why: str) -> Finding:
     return Finding("unasked", Severity.WARN, Rule.APPROVE, subject, text, Lane.REPORTED, shown=False)
 
 
-def seized(reader: Reader, case: str) -> list[Watch]:
-    """The seized watches of a case, in order; raises BadConfig if there is no such case."""
-    return [watch for watch in _watches(reader, _case_id(reader, case)) if watch.role is Role.SEIZED]
-
-
 def _case_id(reader: Reader, case: str) -> int:
     for (row,) in reader.raw("SELECT id FROM cases WHERE ref = :case", case=case):
         return int(row)

@@ -28,11 +28,14 @@ from tracer.errors import NodeMissing, NodeUnavailable, TracerError
 from tracer.powers.nouns import Finding, Severity
 from tracer.powers.scripts import hash160
 from tracer.powers.tokens import PERMIT2
-from tracer.types import ChainId, Holder, Role
+from tracer.types import BlockRef, ChainId, Holder, Role
 from watchers import families
 from watchers.bitcoin.node import BitcoinNode
 from watchers.config import load_config
 from watchers.ethereum import approvals
+from watchers.ethereum.ask import Question
+from watchers.ethereum.node import EthereumNode
+from watchers.ethereum.powers import EthereumInspector
 from watchers.inspector import Filed, Spend, Task
 
 KEYS = [
@@ -245,6 +248,43 @@ async def test_a_token_that_is_not_there_yet_gives_nothing_to_hold(chain: Chain)
     assert {one.kind for one in await chain.inspect("0x" + "5e" * 20)} == {"single-key", "same-account", "fork-coins"}
 
 
+async def test_every_question_about_state_names_one_block_by_its_hash(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = chain.token("Token", ["string", "string"], ["Dollar", "USDX"])
+    chain.send(token, "mint(address,uint256)", chain.node.accounts[1], 50)
+    asked, seen = EthereumNode.ask, list[tuple[str, object]]()
+
+    async def listening(self: EthereumNode, questions: Sequence[Question]) -> list[Any]:
+        seen.extend((method, params[-1]) for method, params in questions if method != "eth_getLogs")
+        return await asked(self, questions)
+
+    monkeypatch.setattr(EthereumNode, "ask", listening)
+    await chain.inspect(chain.node.accounts[1], token)
+    best = {"blockHash": chain.node.rpc("eth_getBlockByNumber", "latest", False)["hash"]}
+    assert {method for method, _ in seen} == {"eth_call", "eth_getCode", "eth_getStorageAt"}
+    assert all(where == best for _, where in seen)
+
+
+async def test_what_a_block_said_that_left_the_chain_is_asked_again(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, spender = chain.node.accounts[1:3]
+    token = chain.token("Token", ["string", "string"], ["Dollar", "USDX"])
+    chain.send(token, "approve(address,uint256)", spender, 5, by=owner)
+    once, looked = EthereumInspector._look, list[list[Finding]]()
+
+    async def overtaken(self: EthereumInspector, task: Task, ref: BlockRef) -> list[Finding]:
+        looked.append(await once(self, task, ref))
+        if len(looked) == 1:
+            chain.node.reorg(1)
+        return looked[-1]
+
+    monkeypatch.setattr(EthereumInspector, "_look", overtaken)
+    found = await chain.inspect(owner)
+    assert (len(looked), len(of(looked[0], "allowance")), of(found, "allowance")) == (2, 1, [])
+
+
 # Scripts and coins.
 
 
@@ -400,6 +440,7 @@ role = "seized"
     assert after.returncode == 0, after.stdout + after.stderr
     told = row_of(after.stdout, "multisig")
     assert (told["refs"]["needs_0"], told["severity"], told["shown"]) == ("2 of 3", "WARN", "SHOWN")
+    assert told["refs"]["shown_by"] == "a spent coin"
     assert sha256(tracerd.store.read_bytes()).hexdigest() == kept
 
 

@@ -162,7 +162,7 @@ def test_a_hash_of_a_script_shows_nothing_until_the_script_is_filed() -> None:
     [told] = found(script, Known((redeem,)))
     assert (told.kind, told.severity, told.shown) == ("multisig", Severity.WARN, True)
     assert told.refs["needs_0"] == "2 of 2"
-    assert told.refs["redeem"] == redeem.hex()
+    assert (told.refs["redeem"], told.refs["shown_by"]) == (redeem.hex(), "the descriptor")
 
 
 def test_nested_witness_scripts_need_both_scripts() -> None:

@@ -92,11 +92,11 @@ def bool_word(word: bytes | None) -> bool | None:
     return bool(word[31])
 
 
-def address_list(answer: bytes | None, head: int = 0) -> tuple[bytes, ...] | None:
-    """Decode `address[]` of which word number `head` gives the offset; None unless it is exactly that."""
-    if answer is None or len(answer) < WORD * (head + 2):
+def address_list(answer: bytes | None) -> tuple[bytes, ...] | None:
+    """Decode an answer whose first value is `address[]`; None unless it is exactly that."""
+    if answer is None or len(answer) < 2 * WORD:
         return None
-    start = int.from_bytes(answer[WORD * head : WORD * (head + 1)], "big")
+    start = int.from_bytes(answer[:WORD], "big")
     if start % WORD or start > len(answer) - WORD:
         return None
     count = int.from_bytes(answer[start : start + WORD], "big")

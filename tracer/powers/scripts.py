@@ -6,7 +6,7 @@ behind it: that is NOT_SHOWN until a coin is spent or the script is filed.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from Crypto.Hash import RIPEMD160
@@ -177,6 +177,8 @@ def script_powers(
     """
     read = read_script(subject.holder, known)
     facts: dict[str, str | int] = {"form": read.form, **read.facts}
+    if read.facts.keys() & {"redeem", "witness", "leaves"}:
+        facts["shown_by"] = known.source
     if read.ways is None:
         text = f"{read.form}: who can spend is not shown: {read.why}"
         rule, lane = Rule.APPROVE, Lane.PROVEN
@@ -187,7 +189,10 @@ def script_powers(
     if not read.ways:
         text = f"{read.form}: nobody can ever spend this"
         return [Finding("unspendable", Severity.WARN, Rule.APPROVE, subject, text, lane, refs=facts)]
-    found = [_way(subject, read, way, number, now, oldest, lane) for number, way in enumerate(read.ways)]
+    found = [
+        _way(subject, replace(read, facts=facts), way, number, now, oldest, lane)
+        for number, way in enumerate(read.ways)
+    ]
     if len(found) > 1:
         text = f"{read.form}: there are {len(found)} ways to spend, each is enough alone"
         several = Finding(
@@ -210,7 +215,7 @@ def _way(
         severity = severity if kind == "anyone-can-spend" else Severity.WARN
         if is_open and len(read.ways or ()) > 1:
             severity = Severity.CRITICAL  # a second way, made for later, is open
-    facts: dict[str, str | int] = {"form": read.form, "way": number, **read.facts}
+    facts: dict[str, str | int] = {"way": number, **read.facts}
     for place, need in enumerate(way.needs):
         facts |= {f"needs_{place}": f"{need.k} of {len(need.keys)}", f"keys_{place}": ",".join(need.keys)}
     facts |= {f"after_{place}": lock for place, lock in enumerate(way.after)}

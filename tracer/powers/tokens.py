@@ -19,9 +19,6 @@ UNLIMITED = frozenset({2**256 - 1, 2**160 - 1, 2**96 - 1})
 FROZEN = ("isBlacklisted(address)", "isBlackListed(address)", "isFrozen(address)", "blacklisted(address)")
 PAUSED = "paused()"
 
-CLASSES = frozenset({"plain", "rebasing", "fee", "receipt"})
-"""What an operator may declare a token to be."""
-
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
