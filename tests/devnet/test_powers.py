@@ -22,8 +22,9 @@ from fixtures.contracts import artifact
 from fixtures.keys import ANVIL_FAUCET
 from fixtures.process import free_port
 from fixtures.wallet import Coin, Form, Owner, pay
+from tracer.custody import inventory
 from tracer.custody.case import Watch
-from tracer.custody.inventory import siblings
+from tracer.custody.inventory import Fork, siblings
 from tracer.errors import NodeMissing, NodeUnavailable, TracerError
 from tracer.powers.nouns import Finding, Severity
 from tracer.powers.scripts import hash160
@@ -285,6 +286,25 @@ async def test_what_a_block_said_that_left_the_chain_is_asked_again(
     assert (len(looked), len(of(looked[0], "allowance")), of(found, "allowance")) == (2, 1, [])
 
 
+async def test_what_an_account_held_when_coins_split_off_is_asked_of_that_block(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = "0x" + "6f" * 20
+    chain.node.transact({"from": chain.boss, "to": account, "value": hex(11)})
+    height = chain.node.height()
+    chain.node.transact({"from": chain.boss, "to": account, "value": hex(5)})
+    network = ChainId("eip155:31337")
+    forks = [
+        Fork(name, name, network, at, "2026-01-01", "this test")
+        for name, at in (("BEFORE", height - 1), ("AT", height), ("LATER", 10**6))
+    ]
+    monkeypatch.setattr(inventory, "FORKS", forks)
+    found = {one.refs["symbol"]: one for one in of(await chain.inspect(account), "fork-coins")}
+    assert set(found) == {"AT", "LATER"}
+    assert (found["AT"].refs["held_then"], found["AT"].refs["class"]) == ("11", "DECLARED_ONLY")
+    assert not found["LATER"].shown  # the node has no such block
+
+
 # Scripts and coins.
 
 
@@ -396,6 +416,23 @@ async def test_a_scan_that_fails_is_not_shown_and_only_our_own_is_ended(
         ("scan", False), ("exposed-key", True), ("siblings", False), ("fork-coins", True),
     ]  # fmt: skip
     assert scans == ["start", *(["abort"] if ended else [])]
+
+
+async def test_coins_unspent_since_a_fork_are_what_is_known_of_it(
+    bitcoind: Bitcoind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = bytes.fromhex(f"21{KEYS[0]}ac")
+    bitcoind.mine(2)
+    bitcoind.mine(1, to=script)
+    bitcoind.mine(1)
+    bitcoind.mine(1, to=script)
+    network = ChainId("bip122:0f9188f13cb7b2c71f2a335e3a4fc328")
+    forks = [Fork(f"F{at}", "Fork", network, at, "2026-01-01", "this test") for at in (2, 3, 5)]
+    monkeypatch.setattr(inventory, "FORKS", forks)
+    coins = of(await bitcoin_look(bitcoind, bitcoin_task((), None, script)), "fork-coins")
+    found = {one.refs["symbol"]: one for one in coins}
+    assert [found[f"F{at}"].shown for at in (2, 3, 5)] == [False, True, True]
+    assert [found[f"F{at}"].refs["held_then"] for at in (3, 5)] == ["5000000000", "10000000000"]
 
 
 # The command.
