@@ -3,12 +3,16 @@
 import hashlib
 
 import pytest
+from bitcoin.core import CTransaction
+from bitcoin.core.script import CScript
+from bitcoin.core.scripteval import EvalScript, EvalScriptError
+from bitcoin.core.scripteval import _CastToBool as CastToBool
 from embit.descriptor.descriptor import Descriptor
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.powers.nouns import Finding, Severity, Subject, canonical, verdict
-from tracer.powers.opcodes import BadScript, number_in, operations
+from tracer.powers.opcodes import BadScript, Op, number_in, operations
 from tracer.powers.paths import Need, Unreadable, Way, ways
 from tracer.powers.scripts import NOBODY, Known, Moment, Taproot, hash160, read_script, script_powers
 from tracer.types import ChainId, Holder, Lane
@@ -105,6 +109,9 @@ def test_frozen_funds_of_bip_65_ask_for_one_key_after_their_time() -> None:
         ("b17551", (Way(),)),  # a lock that whoever spends may choose
         ("050000008000b27551", (Way(),)),  # BIP 112: bit 31 switches the lock off
         ("02f401b17551", (Way(after=(500,)),)),
+        ("55735587", (Way(),)),  # 5 IFDUP 5 EQUAL
+        ("5501808200a2", (Way(),)),  # 5, -0, SIZE 0 GREATERTHANOREQUAL
+        ("735587", (Way(),)),  # IFDUP 5 EQUAL: whoever spends gives 5
     ],
 )
 def test_scripts_without_keys_are_anybodys(script: str, expected: tuple[Way, ...]) -> None:
@@ -112,11 +119,56 @@ def test_scripts_without_keys_are_anybodys(script: str, expected: tuple[Way, ...
 
 
 @pytest.mark.parametrize(
-    "script", ["63", "68", "67", "ab51", "0102b0", "b4", "4c", "0205", "5150a5", "06010101010101b1"]
+    "script",
+    [
+        "63",
+        "68",
+        "67",
+        "004f93",
+        "82777c827793559c",
+        "ab51",
+        "0102b0",
+        "b4",
+        "4c",
+        "0205",
+        "5150a5",
+        "06010101010101b1",
+    ],
 )
 def test_what_is_not_followed_is_unreadable_and_never_guessed(script: str) -> None:
     with pytest.raises(Unreadable):
         ways(bytes.fromhex(script))
+
+
+PLAIN = [bytes([op]) for op in Op if op not in (Op.IF, Op.NOTIF, Op.ELSE, Op.ENDIF) and not 0xAB <= op <= 0xBA]
+PUSHES = [b"\x00", b"\x51", b"\x52", b"\x4f", b"\x01\x80", b"\x14" + hash160(b"\x01"), b"\x14" + hash160(b"")]
+STEP = st.sampled_from([*PLAIN, *PUSHES])
+PART = st.recursive(
+    st.lists(STEP, max_size=6).map(b"".join),
+    lambda inner: st.tuples(inner, st.sampled_from([b"\x63", b"\x64"]), inner, inner, inner).map(
+        lambda parts: parts[0] + parts[1] + parts[2] + b"\x67" + parts[3] + b"\x68" + parts[4]
+    ),
+    max_leaves=4,
+)
+GIVEN = st.lists(st.sampled_from([b"", b"\x01", b"\x02", b"\x05", b"\x81", b"\x80", b"\x01\x00"]), max_size=6)
+
+
+@settings(max_examples=1_000)
+@given(PART, GIVEN)
+def test_whatever_another_interpreter_can_satisfy_has_a_way(script: bytes, stack: list[bytes]) -> None:
+    """python-bitcoinlib runs it on chosen inputs; no key is asked, so a way that asks for none must be there."""
+    left = [*([b""] * 4), *stack]
+    try:
+        EvalScript(left, CScript(script), CTransaction(), 0)
+    except (EvalScriptError, ValueError, IndexError):
+        return
+    if not left or not CastToBool(left[-1]):
+        return
+    try:
+        told = ways(script)
+    except Unreadable:
+        return
+    assert any(not (way.needs or way.after or way.older) for way in told), script.hex()
 
 
 def test_too_many_branches_are_unreadable() -> None:

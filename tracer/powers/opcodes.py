@@ -1,5 +1,6 @@
 """The operations of Bitcoin scripts: how they are written, by their bytes. Pure."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -55,6 +56,47 @@ class Op(IntEnum):
     CHECKLOCKTIMEVERIFY = 0xB1
     CHECKSEQUENCEVERIFY = 0xB2
     CHECKSIGADD = 0xBA
+
+
+SHUFFLES: Mapping[Op, tuple[int, tuple[int, ...]]] = {
+    Op.DROP2: (2, ()),
+    Op.DUP2: (2, (0, 1, 0, 1)),
+    Op.DUP3: (3, (0, 1, 2, 0, 1, 2)),
+    Op.OVER2: (4, (0, 1, 2, 3, 0, 1)),
+    Op.DROP: (1, ()),
+    Op.DUP: (1, (0, 0)),
+    Op.NIP: (2, (1,)),
+    Op.OVER: (2, (0, 1, 0)),
+    Op.ROT: (3, (1, 2, 0)),
+    Op.SWAP: (2, (1, 0)),
+    Op.TUCK: (2, (1, 0, 1)),
+}
+"""Operations that only move values: how many they take, and which of these they leave."""
+
+RESULTS: Mapping[Op, int] = {
+    Op.SIZE: 1,
+    Op.EQUAL: 2,
+    Op.NOT: 1,
+    Op.NOTEQUAL0: 1,
+    Op.ADD: 2,
+    Op.BOOLAND: 2,
+    Op.BOOLOR: 2,
+    Op.NUMEQUAL: 2,
+    Op.GREATERTHANOREQUAL: 2,
+    Op.RIPEMD160: 1,
+    Op.SHA1: 1,
+    Op.SHA256: 1,
+    Op.HASH160: 1,
+    Op.HASH256: 1,
+}
+"""Operations with one result that is understood when it is demanded: how many values they take."""
+
+VERIFIED = {
+    Op.EQUALVERIFY: Op.EQUAL,
+    Op.NUMEQUALVERIFY: Op.NUMEQUAL,
+    Op.CHECKSIGVERIFY: Op.CHECKSIG,
+    Op.CHECKMULTISIGVERIFY: Op.CHECKMULTISIG,
+}
 
 
 def operations(script: bytes) -> list[tuple[Op | None, bytes]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NewType
 
-from tracer.powers.opcodes import BadScript, Op, number_in, operations
+from tracer.powers.opcodes import RESULTS, SHUFFLES, VERIFIED, BadScript, Op, number_in, operations
 
 MOST_PATHS = 64
 MOST_STEPS = 20_000
@@ -174,47 +174,6 @@ def _truth(value: bytes) -> bool:
     return any(value[:-1]) or (value != b"" and value[-1] not in (0, 0x80))
 
 
-SHUFFLES: Mapping[Op, tuple[int, tuple[int, ...]]] = {
-    Op.DROP2: (2, ()),
-    Op.DUP2: (2, (0, 1, 0, 1)),
-    Op.DUP3: (3, (0, 1, 2, 0, 1, 2)),
-    Op.OVER2: (4, (0, 1, 2, 3, 0, 1)),
-    Op.DROP: (1, ()),
-    Op.DUP: (1, (0, 0)),
-    Op.NIP: (2, (1,)),
-    Op.OVER: (2, (0, 1, 0)),
-    Op.ROT: (3, (1, 2, 0)),
-    Op.SWAP: (2, (1, 0)),
-    Op.TUCK: (2, (1, 0, 1)),
-}
-"""Operations that only move values: how many they take, and which of these they leave."""
-
-RESULTS: Mapping[Op, int] = {
-    Op.SIZE: 1,
-    Op.EQUAL: 2,
-    Op.NOT: 1,
-    Op.NOTEQUAL0: 1,
-    Op.ADD: 2,
-    Op.BOOLAND: 2,
-    Op.BOOLOR: 2,
-    Op.NUMEQUAL: 2,
-    Op.GREATERTHANOREQUAL: 2,
-    Op.RIPEMD160: 1,
-    Op.SHA1: 1,
-    Op.SHA256: 1,
-    Op.HASH160: 1,
-    Op.HASH256: 1,
-}
-"""Operations with one result that is understood when it is demanded: how many values they take."""
-
-VERIFIED = {
-    Op.EQUALVERIFY: Op.EQUAL,
-    Op.NUMEQUALVERIFY: Op.NUMEQUAL,
-    Op.CHECKSIGVERIFY: Op.CHECKSIG,
-    Op.CHECKMULTISIGVERIFY: Op.CHECKMULTISIG,
-}
-
-
 def _step(state: State, op: Op) -> list[State]:
     if op in VERIFIED:
         return [then for one in _step(state, VERIFIED[op]) for then in _step(one, Op.VERIFY)]
@@ -234,7 +193,11 @@ def _step(state: State, op: Op) -> list[State]:
             return [state.demand(value)]
         case Op.IFDUP:
             state, [value] = state.pop(1)
-            return [one.push(*([b"\x01"] * 2 if truth else [b""])) for one, truth in _either(state, value)]
+            known = _is_truth(value)
+            return [
+                one.push(*[(b"\x01" if truth else b"") if known else value] * (2 if truth else 1))
+                for one, truth in _either(state, value)
+            ]
         case Op.TOALTSTACK:
             state, [value] = state.pop(1)
             return [replace(state, aside=(*state.aside, value))]
@@ -247,6 +210,12 @@ def _step(state: State, op: Op) -> list[State]:
         case Op.RETURN:
             return []
     raise Unreadable(f"it uses {op.name}")
+
+
+def _is_truth(value: Value) -> bool:
+    """Whether a value can be 1 and empty only, so that it is known once it is known to be true or false."""
+    numbers = (Op.SIZE, Op.ADD, Op.RIPEMD160, Op.SHA1, Op.SHA256, Op.HASH160, Op.HASH256)
+    return isinstance(value, Sig | Multi) or (isinstance(value, Call) and value.op not in numbers)
 
 
 def _locked(state: State, op: Op) -> State:
@@ -378,7 +347,8 @@ def _compared(op: Op, one: Value, other: Value, truth: bool, told: Mapping[Input
             return [Way(hashes=(name,))] if isinstance(of, int) else _unknown()
         case Call(Op.SIZE, (of,)), bytes():
             if isinstance(of, bytes):
-                return [Way()] if (len(of) == _number(other)) is truth else []
+                size, wanted = len(of), _number(other)
+                return [Way()] if (size >= wanted if op is Op.GREATERTHANOREQUAL else size == wanted) is truth else []
             return [Way()]
         case int(), _:
             return [Way()]
@@ -404,8 +374,11 @@ def _counted(terms: Sequence[Value], least: int, told: Mapping[Input, str], exac
     """The ways in which that many of the terms are true, each of which is 0 or 1; a chosen one may be anything."""
     if any(isinstance(term, int) for term in terms):
         return [Way()]
-    fixed = sum(_number(term) for term in terms if isinstance(term, bytes))
+    numbers = [_number(term) for term in terms if isinstance(term, bytes)]
     open_ones = [term for term in terms if not isinstance(term, bytes)]
+    if any(number < 0 for number in numbers) or not all(map(_is_truth, open_ones)):
+        raise Unreadable("a sum of other things than truths")
+    fixed = sum(numbers)
     if fixed > least and exact:
         return []
     least -= fixed
