@@ -1,6 +1,7 @@
 """Rebuilds the casework of a chain from the store's canonical rows: at start, and after every reorg."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -221,14 +222,16 @@ def look_alikes_of(connection: Connection, chain: ChainHandle) -> Callable[[int]
 
     @cache
     def known(case_id: int) -> LookAlikes:
-        rows = connection.execute(
-            text(
-                "SELECT h.address, w.ref FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case"
-                " AND h.chain_id = :c AND h.address IS NOT NULL AND (w.role != 'seized'"
-                f" OR (SELECT count(*) FROM watch n WHERE n.case_id = :case) <= {MANY}) ORDER BY w.id"
-            ),
-            {"case": case_id, "c": chain.id},
-        )
+        # A block or a mempool may ask, inside a transaction or not; none is left open.
+        with nullcontext() if connection.in_transaction() else connection.begin():
+            rows = connection.execute(
+                text(
+                    "SELECT h.address, w.ref FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case"
+                    " AND h.chain_id = :c AND h.address IS NOT NULL AND (w.role != 'seized'"
+                    f" OR (SELECT count(*) FROM watch n WHERE n.case_id = :case) <= {MANY}) ORDER BY w.id"
+                ),
+                {"case": case_id, "c": chain.id},
+            ).all()
         return LookAlikes((address, ref) for address, ref in rows)
 
     return known
