@@ -97,9 +97,10 @@ def light_facts(reader: Reader, case_id: int) -> CaseFacts:
 def clocks_now(facts: CaseFacts, preset: Preset, gates: list[Row], stored: list[Row]) -> list[ClockState]:
     """The clocks, their hands moved to the case's clock; when they started and stopped is as it was judged."""
     since = {gate["stage"]: gate["since"] for gate in gates if gate["open"]}
+    coming = [stage for gate in gates for stage in gate["coming"]]
     events = {(row["clock"], row["reading"]): (row["start"], row["stop"]) for row in stored}
     return [
-        with_hands(clock, reading, events[clock.name, reading.name], facts.clock, preset, since)
+        with_hands(clock, reading, events[clock.name, reading.name], facts.clock, preset, since, coming)
         for clock in preset.file.clock
         for reading in clock.reading
     ]

@@ -261,6 +261,7 @@ def said_of(done: Assessment) -> tuple[str, str, str, str]:
             "since": done.standing.since.get(gate.stage),
             "missing": gate.missing,
             "refs": [ref for met in gate.conditions for ref in met.refs][:50],
+            "coming": done.standing.coming if gate is done.standing.next else (),
         }
         for gate in done.standing.gates
         if gate.stage in done.standing.since or gate is done.standing.next
