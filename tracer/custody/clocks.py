@@ -71,7 +71,7 @@ def with_hands(
     since: Mapping[str, int | None],
     coming: Collection[str],
 ) -> ClockState:
-    """A clock at an instant; events: when it started and stopped. since: the stages reached, and when; coming: the rest."""
+    """A clock at an instant; events: when it started and stopped. since: when stages were reached; coming: the rest."""
     start, stop = events
     if start is None:
         return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
