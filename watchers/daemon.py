@@ -26,13 +26,13 @@ from tracer.types import ChainId
 from watchers import families, tracing
 from watchers.alerts import Alerts
 from watchers.casefile import load_case
-from watchers.config import Config, config_hash
+from watchers.config import Config, config_hash, store_path
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
 from watchers.importing import Imports
 from watchers.labels import describe_pack, load_pack
-from watchers.recording import alert_into, file_into
+from watchers.recording import alert_into, contracts_say, file_into
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -50,14 +50,6 @@ def set_up_log(level: str) -> None:
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def store_path(config: Config) -> Path:
-    """The file of the configured store."""
-    path = config.store.path
-    if path is None:
-        raise StoreUnusable("the daemon writes SQLite stores only", "Set store.url to sqlite:///FILE.")
-    return path
 
 
 def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
@@ -229,11 +221,12 @@ async def _import_running(
 
 async def _record_running(body: Mapping[str, Any], store: Store, followers: Sequence[Follower]) -> dict[str, Any]:
     """File records for an operator while the followers run: legs and statements count from the next block on."""
+    said = await contracts_say(store, body, followers)
     async with contextlib.AsyncExitStack() as stack:
         for follower in followers:
             await stack.enter_async_context(follower.paused())
         handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
-        filed = file_into(store, body, handles)
+        filed = file_into(store, body, handles, said)
     for follower in followers[:1]:
         follower.standing.tell(())
     return {"filed": [asdict(one) for one in filed]}

@@ -18,6 +18,8 @@ def options_of(body: type[Body]) -> list[click.Option]:
     """One option per field of a kind."""
     found = []
     for name, field in body.model_fields.items():
+        if name == "shown":
+            continue  # worked out from the signature
         key = field.alias or name
         listed = tuple in [get_origin(kind) for kind in (field.annotation, *get_args(field.annotation))]
         found.append(
@@ -93,7 +95,7 @@ def record_group() -> None:
 @click.pass_obj
 def record_file(given: Any, case: str, file: Path) -> int:
     """File all [[record]] tables of a TOML FILE in order, or none: `kind`, `by`, `at`, and the kind's fields."""
-    from watchers.recording import plain, read_file
+    from watchers.recordfile import plain, read_file
 
     return send(given, case, [plain(table) for table in read_file(file)], file.absolute().parent)
 

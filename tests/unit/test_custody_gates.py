@@ -191,7 +191,7 @@ def test_a_verdict_that_goes_back_takes_the_case_back(verdict: str, arrivals: tu
 
 def test_a_case_stands_nowhere_before_its_first_gate() -> None:
     state = stand(facts(), preset([{"name": "A", "gate": ["record credit"]}]), (), critical=False)
-    assert (state.stage, state.since, state.coming) == ("-", {}, ("A",))
+    assert (state.stage, state.since, state.left_out) == ("-", {}, ())
 
 
 WAYS = preset(
@@ -209,10 +209,10 @@ def test_a_stage_is_left_out_only_while_all_its_conditions_hold() -> None:
     assert assess(facts(CLOSING), WAYS).standing.stage == "OPENED"  # nothing was returned: a sale is expected
     back = facts(CLOSING, leg(1, "RETURN", T0))
     assert assess(back, WAYS).standing.stage == "CLOSED"
-    assert assess(back, WAYS).standing.coming == ()
+    assert assess(back, WAYS).standing.left_out == ("SOLD",)
     back.put_leg(leg(2, "DEPOSIT"))
     state = assess(back, WAYS).standing
-    assert (state.stage, state.coming) == ("OPENED", ("SOLD", "RETURNED", "CLOSED"))
+    assert (state.stage, state.left_out) == ("OPENED", ())
     assert state.next is not None
     assert state.next.stage == "SOLD"
 

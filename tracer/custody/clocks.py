@@ -59,7 +59,7 @@ def run_clock(
     """One clock under one reading."""
     start = event_at(reading.start, facts, dict(standing.since))
     stop = event_at(reading.stop, facts, dict(standing.since))
-    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since, standing.coming)
+    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since, standing.left_out)
 
 
 def with_hands(
@@ -69,14 +69,17 @@ def with_hands(
     now: int,
     preset: Preset,
     since: Mapping[str, int | None],
-    coming: Collection[str],
+    left_out: Collection[str] = (),
 ) -> ClockState:
-    """A clock at an instant; events: when it started and stopped. since: when stages were reached; coming: the rest."""
+    """A clock at an instant; events: when it started and stopped. since: when each stage was reached.
+
+    left_out: the stages that the case does not go through.
+    """
     start, stop = events
     if start is None:
         return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
     elapsed = max(0, (stop if stop is not None else now) - start)
-    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since, coming)
+    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since, left_out)
     if elapsed > clock.limit_s:
         state = BREACHED
     elif stop is not None:
@@ -91,7 +94,7 @@ def with_hands(
 
 
 def forecast(
-    start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None], coming: Collection[str]
+    start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None], left_out: Collection[str] = ()
 ) -> int | None:
     """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
 
@@ -100,9 +103,9 @@ def forecast(
     end = stage_of(stop, preset)
     if end is None:
         return None
-    upto = frozenset(preset.stages[: preset.stages.index(end) + 1])
+    stages = preset.stages
     done = sum(1 for at in since.values() if at is not None and at > start)
-    left = sum(1 for name in coming if name in upto)
+    left = len([name for name in stages[: stages.index(end) + 1] if name not in since and name not in left_out])
     if not done or not left:
         return None
     latest = max(at for at in since.values() if at is not None)

@@ -74,6 +74,12 @@ class LegFacts:
         return max((one.time for one in self.arrivals), default=None)
 
     @property
+    def tested_at(self) -> int | None:
+        """When it became a test that counts for its receiver; None while it is none."""
+        counts = self.kind is LegKind.TEST and self.verdict == SHOWN and not self.withdrawn
+        return self.last_at if counts else None
+
+    @property
     def refs(self) -> tuple[str, ...]:
         """The leg, and its arrivals, as findings cite them."""
         return (f"leg:{self.id}", *(f"movement:{one.movement_id}" for one in self.arrivals[:20]))
@@ -237,8 +243,8 @@ class CaseFacts:
         progress.count(leg, 1)
         if before is not None and shrank(before, leg, progress):
             self._span(leg.kind)
-        if leg.kind is LegKind.TEST:
-            self._tested((leg.asset, leg.target_key))
+        if leg.kind is LegKind.TEST and (before is None or before.tested_at != leg.tested_at):
+            self._tested((leg.asset, leg.target_key), leg.tested_at, fresh=before is None or before.tested_at is None)
 
     def _span(self, kind: LegKind) -> None:
         """Work out anew between which instants legs of a kind arrived."""
@@ -246,11 +252,13 @@ class CaseFacts:
         self.progress[kind].first_at = min((leg.first_at for leg in legs if leg.first_at is not None), default=None)
         self.progress[kind].last_at = max((leg.last_at for leg in legs if leg.last_at is not None), default=None)
 
-    def _tested(self, receiver: tuple[str, bytes]) -> None:
-        """Work out anew since when a receiver is tested."""
-        legs = [self.legs[number] for number in self.paying[receiver]]
-        good = [leg for leg in legs if leg.kind is LegKind.TEST and leg.verdict == SHOWN and not leg.withdrawn]
-        times = [leg.last_at for leg in good if leg.last_at is not None]
+    def _tested(self, receiver: tuple[str, bytes], at: int | None, fresh: bool) -> None:
+        """Note since when a receiver is tested; fresh: nothing is taken back."""
+        if fresh and at is not None:
+            self.tests[receiver] = min(at, self.tests.get(receiver, at))
+            return
+        legs = (self.legs[number] for number in self.paying[receiver])
+        times = [leg.tested_at for leg in legs if leg.tested_at is not None]
         if times:
             self.tests[receiver] = min(times)
         else:

@@ -47,9 +47,9 @@ class Standing:
         return next((gate for gate in self.gates if gate.stage not in self.since and not gate.left_out), None)
 
     @property
-    def coming(self) -> tuple[str, ...]:
-        """The stages that the case still has before it, in order."""
-        return tuple(gate.stage for gate in self.gates if gate.stage not in self.since and not gate.left_out)
+    def left_out(self) -> tuple[str, ...]:
+        """The stages that the case does not go through, as it stands."""
+        return tuple(gate.stage for gate in self.gates if gate.left_out)
 
 
 def stand(facts: CaseFacts, preset: Preset, finding: QuietRules, critical: bool) -> Standing:

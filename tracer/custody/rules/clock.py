@@ -46,8 +46,7 @@ def overall(clock: ClockState) -> Found | None:
 
 def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:
     """CLOCK-2: a stage came, or has not come, within its time since the stage before it."""
-    left_out = {gate.stage for gate in standing.gates if gate.left_out}
-    for before, stage in pairwise(stage for stage in preset.file.stage if stage.name not in left_out):
+    for before, stage in pairwise(stage for stage in preset.file.stage if stage.name not in standing.left_out):
         since = standing.since.get(before.name)
         reached = standing.since.get(stage.name, facts.clock)
         if stage.within_s is None or since is None or reached is None:
