@@ -11,9 +11,9 @@ from tracer.custody.filing import Draft, RecordRefused
 from tracer.custody.instants import parse_instant
 from tracer.custody.records import KINDS
 from tracer.store.chains import ChainHandle
-from tracer.store.recording import Filed, file_records, note_alert
+from tracer.store.recording import Filed, file_records, naming, note_alert
 from tracer.store.writer import Store
-from tracer.strict import Text, Unreadable, key_text, one_line, read
+from tracer.strict import Text, Unreadable, key_text, one_line, read, show
 from tracer.types import ChainId
 
 COMMON = ("by", "second", "at", "document", "id", "supersedes")
@@ -27,6 +27,8 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
         raise RecordRefused(f"there is no kind of records {kind!r}; there is {', '.join(KINDS)}")
     fields = {key: value for key, value in table.items() if key not in (*COMMON, "kind")}
     if "file" in fields and "sha256" in KINDS[kind].model_fields:
+        if "sha256" in fields:
+            raise RecordRefused(f"{kind}: expected exactly one of sha256, file", "Keep one of them.")
         fields["sha256"] = hashed(base / str(fields.pop("file")))
     try:
         body = read(KINDS[kind], fields)
@@ -36,7 +38,10 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
         raise RecordRefused(f"{kind}: {where}: {error.fault.text}", error.fault.fix) from error
     except ValueError as error:
         raise RecordRefused(f"{kind}: at: {error}") from error
-    texts = {key: None if table.get(key) is None else str(table[key]) for key in COMMON}
+    texts = {key: table.get(key) for key in COMMON if key != "at"}
+    for key, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise RecordRefused(f"{kind}: {key}: expected text, got {show(value)}")
     if texts["by"] is None:
         raise RecordRefused(f"{kind}: nobody is named who files it", "Give --by NAME. Nothing was written.")
     assert isinstance(at, int)
@@ -69,9 +74,10 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordRefused(f"{path}: is not TOML: {one_line(error)}") from error
     records = table.get("record")
-    if set(table) != {"record"} or not isinstance(records, list):
+    tables = isinstance(records, list) and all(isinstance(one, dict) for one in records)
+    if set(table) != {"record"} or not tables:
         raise RecordRefused(f"{path}: expected [[record]] tables and nothing else")
-    return records
+    return [dict(one) for one in records or ()]
 
 
 def plain(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +88,10 @@ def plain(table: Mapping[str, Any]) -> dict[str, Any]:
 def file_into(store: Store, body: Mapping[str, Any], chains: Mapping[ChainId, ChainHandle]) -> list[Filed]:
     """File what a command sent; the followers are paused or do not run."""
     now = int(time.time())
-    drafts = [draft_of(typed(table), Path(str(body["base"])), now) for table in body["records"]]
+    drafts = []
+    for place, table in enumerate(body["records"], 1):
+        with naming(place, len(body["records"])):
+            drafts.append(draft_of(typed(table), Path(str(body["base"])), now))
     return file_records(store, str(body["case"]), drafts, chains, now)
 
 

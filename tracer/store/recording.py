@@ -1,13 +1,14 @@
 """Files a record about a case: checked against all that is there, stored with what it adds, and judged at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
 from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
-from tracer.custody.records import PlannedLeg, Sale, Statement, Valuation
+from tracer.custody.records import Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
 from tracer.store.cases import insert_legs, next_id
 from tracer.store.chains import ChainHandle
@@ -36,10 +37,25 @@ def file_records(
     """File records in one transaction, in order; raises RecordRefused, and then none is stored."""
     try:
         with store.connection.begin():
-            return [file_record(store, case_ref, draft, chains, now) for draft in drafts]
+            filed = []
+            for place, draft in enumerate(drafts, 1):
+                with naming(place, len(drafts)):
+                    filed.append(file_record(store, case_ref, draft, chains, now))
+            return filed
     except BaseException:
         store.oversight.forget()
         raise
+
+
+@contextmanager
+def naming(place: int, many: int) -> Iterator[None]:
+    """Let what is refused say which of many records it is, counted from 1."""
+    try:
+        yield
+    except RecordRefused as error:
+        if many == 1:
+            raise
+        raise RecordRefused(f"record[{place}]: {error}", error.remedy) from error
 
 
 def file_record(store: Store, case_ref: str, draft: Draft, chains: Mapping[ChainId, ChainHandle], now: int) -> Filed:
@@ -102,7 +118,7 @@ def check_amounts(store: Store, draft: Draft) -> None:
     name = getattr(draft.body, "asset", None)
     if isinstance(name, str):
         asset = asset_of(store, name)
-        if isinstance(draft.body, Sale):
+        if isinstance(draft.body, Sale | Inquiry):
             units(draft.body.amount, asset, "amount")
     elif isinstance(draft.body, Valuation):
         raise RecordRefused("a valuation names an asset")
