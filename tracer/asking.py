@@ -45,3 +45,13 @@ def answered(store: str, json_: bool, ask: Callable[[Any], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CUT
     return int(answer.exit_code)
+
+
+def as_instant(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
+    """Read an instant that an option gives; None where it is not given."""
+    from tracer.report.life import instant
+
+    try:
+        return None if text is None else instant(text)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(str(error)) from error

@@ -25,10 +25,11 @@ from tracer.book import (
 from tracer.chain import NO_MARKS, Marks, Policy, marks_for
 from tracer.custody.judge import Verdict, judge_conservation, judge_leg
 from tracer.custody.ledger import KEEPING, Entry, Place
+from tracer.custody.lookalike import LookAlikes, nobody_known
 from tracer.drift import note_checks
 from tracer.life import Lives
 from tracer.matching import LegState
-from tracer.notices import Notice, about_debits, about_decoys, about_postings, shared_credit
+from tracer.notices import Notice, about_debits, about_deception, about_postings, shared_credit
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins, payers_of
 from tracer.prepared import Ids, Judged, KeptTx, Prepared, as_stored
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
@@ -59,6 +60,7 @@ class Casework:
     """The cases of one chain.
 
     utxo: whether value lives in coins. interest_of: which cases watch a holder. show: a holder's address, for messages.
+    alike: the addresses of a case that others may be mistaken for.
     """
 
     utxo: bool
@@ -75,6 +77,7 @@ class Casework:
     lives: Lives = field(default_factory=Lives)
     rivals: Rivals = field(default_factory=NoRivals)
     values: Values = field(default_factory=Values)
+    alike: Callable[[int], LookAlikes] = nobody_known
 
     @property
     def followed(self) -> frozenset[AssetId]:
@@ -233,8 +236,7 @@ class Casework:
         if kept is None:
             return
         done.txs.append(kept)
-        roles = self._roles(kept.moves)
-        if roles:
+        if roles := self._roles(kept.moves):
             done.transfers.append((kept.id, tx.txid))
         spent = [(n, self.coins.get(n.movement.spends)) for n in kept.moves if n.movement.spends is not None]
         flows = self._flows(kept, roles, moment.time, done)
@@ -255,9 +257,9 @@ class Casework:
                     if any(e.movement_id == n.id and e.place in KEEPING for e in entries)
                 )
             done.notices += about_postings(case_id, kept.id, entries, self.assets, self.show)
-            payers = payers_of(case_id, self.interest_of, self.show)
-            done.notices += about_debits(book, kept.id, flow, entries, matches, payers)
-        done.notices += about_decoys(kept.id, kept.moves, roles, self.assets, self.show)
+            who = payers_of(case_id, self.interest_of, self.show)
+            done.notices += about_debits(book, kept.id, flow, entries, matches, who)
+        done.notices += about_deception(kept.id, kept.moves, roles, self.assets, self.alike, self.show)
         if self.utxo:
             self._move_coins(kept, roles, spent, done)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tracer.asking import answered, as_json
+from tracer.asking import answered, as_instant, as_json
 from tracer.command import Later, exit_code, show_unexpected
 
 # Everything else is imported by the command that needs it, so that help and usage errors come at once.
@@ -118,19 +118,10 @@ def transfers(store: str, /, orphaned: bool, limit: int, json_: bool, **given: s
     return answered(store, json_, lambda reader: moved(reader, filters, orphaned, limit or None))
 
 
-def _instant(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int | None:
-    from tracer.report.life import instant
-
-    try:
-        return None if text is None else instant(text)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @group.command(epilog=EPILOG)
 @click.argument("txid", required=False)
 @of_case
-@click.option("--at", metavar="TIME", callback=_instant, help="As known then, by the daemon's clock. [default: now]")
+@click.option("--at", metavar="TIME", callback=as_instant, help="As known then, by the daemon's clock. [default: now]")
 @as_json
 @click.pass_obj
 def life(store: str, txid: str | None, case_ref: str | None, at: int | None, json_: bool) -> int:
@@ -387,6 +378,7 @@ def links(store: str, ref: str, off: tuple[str, ...], json_: bool) -> int:
 
 group.later["case"] = "tracer.casecommand:group"
 group.later["answer"] = "tracer.casecommand:answer_command"
+group.later["precheck"] = "tracer.precheckcommand:precheck"
 
 
 def main() -> None:

@@ -67,6 +67,24 @@ class LabelsRefused(OperatorError):
     fix = "Correct the file and import it again. Nothing was written."
 
 
+class ControlRefused(OperatorError):
+    """What was filed does not show control of an address: not for this case, address, chain or time, or used before."""
+
+    fix = "Have a new statement written and signed. Nothing was recorded."
+
+
+class SignatureWrong(ControlRefused):
+    """A signature is not one of this text by the key of this address, or is not written in the one way it can be."""
+
+    fix = "Sign exactly the text that was given, with the key of the address that it names. Nothing was recorded."
+
+
+class ControlUnsupported(ControlRefused):
+    """A signature, or the kind of address, cannot be judged here: it may be right."""
+
+    fix = "Use a method that docs/control.md names for this kind of address. Nothing was recorded."
+
+
 class NodeLacks(OperatorError):
     """The node is reachable but cannot answer something the configuration needs."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tracer.book import Book, Flow, Numbered
 from tracer.custody.case import LegKind
 from tracer.custody.ledger import Entry, Place
+from tracer.custody.lookalike import LookAlikes
 from tracer.matching import Match
 from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
 from tracer.units import format_units
@@ -99,6 +100,19 @@ def about_debits(
     return notices
 
 
+def about_deception(
+    tx_id: int,
+    moves: Sequence[Numbered],
+    roles: Mapping[int, Mapping[Holder, Role]],
+    assets: Mapping[AssetId, Asset],
+    alike: Callable[[int], LookAlikes],
+    show: Callable[[Holder], str],
+) -> list[Notice]:
+    """LEG-3, both ways: events that move nothing, and addresses that look like a case's own."""
+    decoys = about_decoys(tx_id, moves, roles, assets, show)
+    return [*decoys, *about_look_alikes(tx_id, moves, roles, alike, show)]
+
+
 def about_decoys(
     tx_id: int,
     moves: Sequence[Numbered],
@@ -128,6 +142,26 @@ def about_decoys(
                 )
                 for holder in named
             ]
+    return notices
+
+
+def about_look_alikes(
+    tx_id: int,
+    moves: Sequence[Numbered],
+    roles: Mapping[int, Mapping[Holder, Role]],
+    alike: Callable[[int], LookAlikes],
+    show: Callable[[Holder], str],
+) -> list[Notice]:
+    """LEG-3: somebody in a transaction of a case has an address that people would take for one of the case's."""
+    parties = {holder for n in moves for holder in (n.movement.source, n.movement.target) if holder is not None}
+    notices: list[Notice] = []
+    for case_id, own in roles.items():
+        for holder in sorted(parties - own.keys()):
+            address = show(holder)
+            like = alike(case_id).find(address)
+            if like is not None:
+                text = f"{address} looks like {like.ref} ({like.address}) and is another address"
+                notices.append(Notice("LEG-3", "HIGH", text, case_id, None, tx_id))
     return notices
 
 

@@ -370,6 +370,7 @@ def _settle(given: Given, body: dict[str, Any]) -> int:
 
 
 group.later["record"] = "watchers.recordcommand:record_group"
+group.later["statement"] = "watchers.statementcommand:statement"
 group.later["alert"] = "watchers.recordcommand:alert_group"
 
 

@@ -32,7 +32,7 @@ from watchers.family import ChainConfig
 from watchers.follow import Follower
 from watchers.importing import Imports
 from watchers.labels import describe_pack, load_pack
-from watchers.recording import alert_into, file_into
+from watchers.recording import alert_into, contracts_say, file_into
 from watchers.settle import CannotSettle, Request, chain_of, settle
 from watchers.standing import Outcome
 from watchers.unconfirmed import PoolWatcher, watching
@@ -229,11 +229,12 @@ async def _import_running(
 
 async def _record_running(body: Mapping[str, Any], store: Store, followers: Sequence[Follower]) -> dict[str, Any]:
     """File records for an operator while the followers run: legs and statements count from the next block on."""
+    said = await contracts_say(store, body, followers)
     async with contextlib.AsyncExitStack() as stack:
         for follower in followers:
             await stack.enter_async_context(follower.paused())
         handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
-        filed = file_into(store, body, handles)
+        filed = file_into(store, body, handles, said)
     for follower in followers[:1]:
         follower.standing.tell(())
     return {"filed": [asdict(one) for one in filed]}

@@ -18,6 +18,8 @@ def options_of(body: type[Body]) -> list[click.Option]:
     """One option per field of a kind."""
     found = []
     for name, field in body.model_fields.items():
+        if name == "shown":
+            continue  # worked out from the signature
         key = field.alias or name
         listed = tuple in [get_origin(kind) for kind in (field.annotation, *get_args(field.annotation))]
         found.append(

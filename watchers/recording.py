@@ -3,18 +3,23 @@
 import hashlib
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
 
 from tracer.custody.filing import Draft, RecordRefused
 from tracer.custody.instants import parse_instant
-from tracer.custody.records import KINDS
+from tracer.custody.records import KINDS, Control
+from tracer.proof.control.ethereum import ContractSaid
+from tracer.proof.control.shown import Method, contract_question
 from tracer.store.chains import ChainHandle
-from tracer.store.recording import Filed, file_records, naming, note_alert
+from tracer.store.controlled import expected_of
+from tracer.store.recording import Filed, case_of, file_records, naming, note_alert
 from tracer.store.writer import Store
 from tracer.strict import Text, Unreadable, key_text, one_line, read, show
-from tracer.types import ChainId
+from tracer.types import BlockRef, ChainId, Holder
+from watchers.follow import Follower
 
 COMMON = ("by", "second", "at", "document", "id", "supersedes")
 """What every record says beside its own fields; `document` is a SHA-256 in hex or a file."""
@@ -30,6 +35,8 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
         if "sha256" in fields:
             raise RecordRefused(f"{kind}: expected exactly one of sha256, file", "Keep one of them.")
         fields["sha256"] = hashed(base / str(fields.pop("file")))
+    if kind == "control":
+        fields = control_fields(fields, base)
     try:
         body = read(KINDS[kind], fields)
         at = parse_instant(table["at"]) if table.get("at") is not None else now
@@ -49,6 +56,22 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
     if document is not None and not is_sha256(document):
         document = hashed(base / document)
     return Draft(kind, body, texts["by"], texts["second"], at, document, texts["id"], texts["supersedes"])
+
+
+def control_fields(fields: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The fields of a proof of control: a `message` that begins with @ names the file that holds it.
+
+    The file's text is signed as it is; the line feed that editors put at its end is not part of it.
+    """
+    if "shown" in fields:
+        raise RecordRefused("control: shown: is worked out, not given", "Leave it out. Nothing was written.")
+    message = str(fields.get("message", ""))
+    if message.startswith("@"):
+        try:
+            message = (base / message[1:]).read_text(encoding="ascii").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecordRefused(f"control: cannot read {message[1:]}: {one_line(error)}") from error
+    return {**fields, "message": message}
 
 
 def is_sha256(text: str) -> bool:
@@ -85,14 +108,48 @@ def plain(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in table.items()}
 
 
-def file_into(store: Store, body: Mapping[str, Any], chains: Mapping[ChainId, ChainHandle]) -> list[Filed]:
-    """File what a command sent; the followers are paused or do not run."""
+def file_into(
+    store: Store,
+    body: Mapping[str, Any],
+    chains: Mapping[ChainId, ChainHandle],
+    said: Mapping[int, ContractSaid] = MappingProxyType({}),
+) -> list[Filed]:
+    """File what a command sent; the followers are paused or do not run. said: as in `file_records`."""
     now = int(time.time())
     drafts = []
-    for place, table in enumerate(body["records"], 1):
+    for place, table in enumerate(body["records"]):
         with naming(place, len(body["records"])):
             drafts.append(draft_of(typed(table), Path(str(body["base"])), now))
-    return file_records(store, str(body["case"]), drafts, chains, now)
+    return file_records(store, str(body["case"]), drafts, chains, now, said)
+
+
+async def contracts_say(
+    store: Store, body: Mapping[str, Any], followers: Sequence[Follower]
+) -> dict[int, ContractSaid]:
+    """Ask contracts whether they accept the signatures of control records, after their chain's newest block."""
+    said: dict[int, ContractSaid] = {}
+    for place, table in enumerate(body["records"]):
+        if table.get("kind") != "control" or not str(table.get("method", "")).startswith("eip1271"):
+            continue
+        draft = draft_of(typed(table), Path(str(body["base"])), 0)
+        assert isinstance(draft.body, Control)
+        with store.connection.begin():
+            case_id, _ = case_of(store, str(body["case"]))
+            expected, _ = expected_of(store, (case_id, str(body["case"])), draft.body.watch)
+        follower = next((one for one in followers if one.handle.caip2 == expected.chain), None)
+        if follower is None or follower.tip is None or not isinstance(follower.node, AsksContracts):
+            raise RecordRefused(f"{expected.chain} is not followed, so that its contract cannot be asked")
+        call = contract_question(draft.body.message, draft.body.signature, Method(draft.body.method))
+        said[place] = await follower.node.contract_signature(follower.tip, expected.holder, call)
+    return said
+
+
+@runtime_checkable
+class AsksContracts(Protocol):
+    """A node of a family that has contracts."""
+
+    async def contract_signature(self, ref: BlockRef, account: Holder, call: bytes) -> ContractSaid:
+        """What a contract answers about a signature after a block."""
 
 
 def typed(table: Mapping[str, Any]) -> dict[str, Any]:

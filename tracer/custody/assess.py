@@ -6,6 +6,7 @@ Legs are many and change rarely: what rules find of a leg is kept until the leg,
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tracer.custody.case import LegKind
 from tracer.custody.clocks import ClockState, run_clocks
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Finding, Found, Rule
@@ -35,10 +36,9 @@ class Assessor:
     def assess(self, facts: CaseFacts, legs: Collection[int] | None = None) -> Assessment:
         """Assess the case; legs: the ids of those that changed since last time, None if anything else did too."""
         off = frozenset(self.preset.file.off)
-        changed = facts.legs if legs is None else legs
         if legs is None:
             self.of_legs.clear()
-        for number in changed:
+        for number in facts.legs if legs is None else with_tested(facts, legs):
             found = tuple(self._leg_findings(number, facts, off))
             if found:
                 self.of_legs[number] = found
@@ -62,6 +62,12 @@ class Assessor:
         for rule in ON_LEG:
             if rule.id not in off and rule.on_leg is not None:
                 yield from as_findings(rule, rule.on_leg(leg, facts, self.preset))
+
+
+def with_tested(facts: CaseFacts, legs: Collection[int]) -> set[int]:
+    """Legs that changed, and those whose receiver a changed TEST leg tests: it decides about them too."""
+    tests = (leg for number in legs if (leg := facts.legs[number]).kind is LegKind.TEST)
+    return {*legs, *(number for leg in tests for number in facts.paying[leg.asset, leg.target_key])}
 
 
 def as_findings(rule: Rule, found: Iterable[Found]) -> Iterator[Finding]:

@@ -3,11 +3,11 @@
 On-chain instants are block times, filed ones what their records say; `now` is the case's clock, the latest of both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tracer.custody.facts import CaseFacts
-from tracer.custody.gates import event_at
+from tracer.custody.gates import event_at, parts
 from tracer.custody.preset import ClockTable, Preset, ReadingTable
 from tracer.custody.stages import Standing
 
@@ -59,7 +59,7 @@ def run_clock(
     """One clock under one reading."""
     start = event_at(reading.start, facts, dict(standing.since))
     stop = event_at(reading.stop, facts, dict(standing.since))
-    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since)
+    return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since, standing.left_out)
 
 
 def with_hands(
@@ -69,13 +69,17 @@ def with_hands(
     now: int,
     preset: Preset,
     since: Mapping[str, int | None],
+    left_out: Collection[str] = (),
 ) -> ClockState:
-    """A clock at an instant; events: when it started and stopped. since: when each stage was reached."""
+    """A clock at an instant; events: when it started and stopped. since: when each stage was reached.
+
+    left_out: the stages that the case does not go through.
+    """
     start, stop = events
     if start is None:
         return ClockState(clock.name, reading.name, clock.limit_s, None, stop, 0, WAITING, None)
     elapsed = max(0, (stop if stop is not None else now) - start)
-    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since)
+    expected = None if stop is not None else forecast(start, now, reading.stop, preset, since, left_out)
     if elapsed > clock.limit_s:
         state = BREACHED
     elif stop is not None:
@@ -89,7 +93,9 @@ def with_hands(
     return ClockState(clock.name, reading.name, clock.limit_s, start, stop, elapsed, state, expected)
 
 
-def forecast(start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None]) -> int | None:
+def forecast(
+    start: int, now: int, stop: str, preset: Preset, since: Mapping[str, int | None], left_out: Collection[str] = ()
+) -> int | None:
     """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
 
     None where no stage was reached since, or the event that stops it belongs to no stage.
@@ -99,7 +105,7 @@ def forecast(start: int, now: int, stop: str, preset: Preset, since: Mapping[str
         return None
     stages = preset.stages
     done = sum(1 for at in since.values() if at is not None and at > start)
-    left = len([name for name in stages[: stages.index(end) + 1] if name not in since])
+    left = len([name for name in stages[: stages.index(end) + 1] if name not in since and name not in left_out])
     if not done or not left:
         return None
     latest = max(at for at in since.values() if at is not None)
@@ -112,8 +118,21 @@ def stage_of(event: str, preset: Preset) -> str | None:
     verb, _, rest = event.partition(" ")
     if verb == "stage":
         return rest
-    wanted = event if verb == "record" else f"legs {rest}"
-    return next((s.name for s in preset.file.stage if any(wanted in condition for condition in s.gate)), None)
+    named = (
+        stage.name for stage in preset.file.stage if any(names(event, one) for c in stage.gate for one in parts(c))
+    )
+    return next(named, None)
+
+
+def names(event: str, condition: tuple[str, str]) -> bool:
+    """Whether a condition is about what an event is about; an event that names no FIELD=VALUE takes any."""
+    (verb, _, rest), (wanted, of) = event.partition(" "), condition
+    match verb:
+        case "record":
+            return wanted == "record" and rest in (of, of.partition(" ")[0])
+        case "leg" | "last-leg":
+            return wanted in ("legs", "legs-if-any") and rest == of
+    return verb == "seizure" and wanted == "seized"
 
 
 def awaited(facts: CaseFacts, touched: Mapping[int, None] | None = None) -> list[Waiting]:

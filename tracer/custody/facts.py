@@ -74,6 +74,12 @@ class LegFacts:
         return max((one.time for one in self.arrivals), default=None)
 
     @property
+    def tested_at(self) -> int | None:
+        """When it became a test that counts for its receiver; None while it is none."""
+        counts = self.kind is LegKind.TEST and self.verdict == SHOWN and not self.withdrawn
+        return self.last_at if counts else None
+
+    @property
     def refs(self) -> tuple[str, ...]:
         """The leg, and its arrivals, as findings cite them."""
         return (f"leg:{self.id}", *(f"movement:{one.movement_id}" for one in self.arrivals[:20]))
@@ -174,7 +180,7 @@ class Shared:
 
 @dataclass(slots=True)
 class Progress:
-    """How far the legs of one kind are; withdrawn ones aside."""
+    """How far the legs of one kind are; withdrawn ones aside. first_at, last_at: of all that arrived for them."""
 
     planned: int = 0
     shown: int = 0
@@ -184,7 +190,7 @@ class Progress:
     last_at: int | None = None
 
     def count(self, leg: LegFacts, sign: int) -> None:
-        """Add a leg, or take its earlier state back (sign -1); instants only grow until facts are read anew."""
+        """Add a leg, or take its earlier state back (sign -1); instants only grow: see `CaseFacts.put_leg`."""
         if leg.withdrawn:
             return
         self.planned += sign
@@ -201,7 +207,8 @@ class CaseFacts:
     """All that the rules read of one case.
 
     opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
-    they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part arrived.
+    they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part of the
+    earliest arrived. paying: the ids of all legs to a receiver. spoken_at: the latest instant of records that count.
     """
 
     id: int
@@ -215,23 +222,47 @@ class CaseFacts:
     by_ref: dict[str, int] = field(default_factory=dict)
     progress: dict[LegKind, Progress] = field(default_factory=dict)
     tests: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    paying: dict[tuple[str, bytes], set[int]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     current: dict[str, list[Record]] = field(default_factory=dict)
+    spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
     outside: list[Outside] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     shared: list[Shared] = field(default_factory=list)
 
     def put_leg(self, leg: LegFacts) -> None:
-        """Take in a leg, or its new state."""
+        """Take in a leg, or its new state; what it takes back (a reorg, a withdrawal) is taken back everywhere."""
         before = self.legs.get(leg.id)
         if before is not None:
             self.progress[before.kind].count(before, -1)
         self.legs[leg.id] = leg
         self.by_ref[leg.ref] = leg.id
-        self.progress.setdefault(leg.kind, Progress()).count(leg, 1)
-        if leg.kind is LegKind.TEST and leg.verdict == SHOWN and leg.last_at is not None:
-            self.tests[leg.asset, leg.target_key] = leg.last_at
+        self.paying.setdefault((leg.asset, leg.target_key), set()).add(leg.id)
+        progress = self.progress.setdefault(leg.kind, Progress())
+        progress.count(leg, 1)
+        if before is not None and shrank(before, leg, progress):
+            self._span(leg.kind)
+        if leg.kind is LegKind.TEST and (before is None or before.tested_at != leg.tested_at):
+            self._tested((leg.asset, leg.target_key), leg.tested_at, fresh=before is None or before.tested_at is None)
+
+    def _span(self, kind: LegKind) -> None:
+        """Work out anew between which instants legs of a kind arrived."""
+        legs = [leg for leg in self.legs.values() if leg.kind is kind and not leg.withdrawn]
+        self.progress[kind].first_at = min((leg.first_at for leg in legs if leg.first_at is not None), default=None)
+        self.progress[kind].last_at = max((leg.last_at for leg in legs if leg.last_at is not None), default=None)
+
+    def _tested(self, receiver: tuple[str, bytes], at: int | None, fresh: bool) -> None:
+        """Note since when a receiver is tested; fresh: nothing is taken back."""
+        if fresh and at is not None:
+            self.tests[receiver] = min(at, self.tests.get(receiver, at))
+            return
+        legs = (self.legs[number] for number in self.paying[receiver])
+        times = [leg.tested_at for leg in legs if leg.tested_at is not None]
+        if times:
+            self.tests[receiver] = min(times)
+        else:
+            self.tests.pop(receiver, None)
 
     def put_records(self, records: list[Record]) -> None:
         """Take in all records; those that were superseded stay in `records` alone."""
@@ -240,6 +271,7 @@ class CaseFacts:
         for record in records:
             if record.id not in gone:
                 self.current.setdefault(record.kind, []).append(record)
+        self.spoken_at = max((one.at for kept in self.current.values() for one in kept), default=0)
 
     def of(self, kind: str, body: type[B]) -> Iterator[tuple[Record, B]]:
         """The records of a kind that count, oldest first, with what they say."""
@@ -254,6 +286,19 @@ class CaseFacts:
 
     @property
     def clock(self) -> int:
-        """The case's clock: the latest of its chains' block times and of the instants that its records speak of."""
-        times = [chain.time for chain in self.chains.values()]
-        return max([*times, *(record.at for record in self.records)], default=0)
+        """The case's clock: the latest of its chains' block times and of the instants that its records speak of.
+
+        A record that was superseded speaks of none: one that was misdated is put right by another.
+        """
+        return max([self.spoken_at, *(chain.time for chain in self.chains.values())])
+
+
+def shrank(before: LegFacts, leg: LegFacts, progress: Progress) -> bool:
+    """Whether a leg's new state may take back the first or last instant of its kind."""
+    if before.first_at is None or before.last_at is None or before.withdrawn:
+        return False
+    if leg.first_at is None or leg.last_at is None or leg.withdrawn:
+        return before.first_at == progress.first_at or before.last_at == progress.last_at
+    return (before.first_at == progress.first_at and leg.first_at > before.first_at) or (
+        before.last_at == progress.last_at and leg.last_at < before.last_at
+    )

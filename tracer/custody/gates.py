@@ -1,20 +1,24 @@
 """The conditions of a preset's gates and the events of its clocks: a small language over a case's facts. Pure.
 
 seized                       the seizure height is reached on every chain of the case
-record KIND [FIELD=VALUE]    somebody filed such a record
+record KIND [FIELD=VALUE]    somebody filed such a record; FIELD>=NUMBER asks for a whole number as large
 legs KIND                    at least one leg of the kind is planned, and every one is SHOWN
 legs-if-any KIND             every planned leg of the kind is SHOWN; none may be planned
-attested KIND                every receiver of the kind's legs is attested now
+no-legs KIND                 no leg of the kind is planned
+attested KIND                every receiver of the kind's legs was attested when it was paid, or, not yet paid, is now
 explained                    nothing is unexplained in any asset
 quiet RULE                   the rule finds nothing
 any A | B                    one of several conditions
+
+A leg that was withdrawn is not planned, and a record that was superseded is not filed.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Literal, get_args, get_origin
 
 from tracer.custody.case import LegKind
-from tracer.custody.facts import CaseFacts
+from tracer.custody.facts import Attested, CaseFacts
 from tracer.custody.preset import PresetFile
 from tracer.custody.record import Record
 from tracer.custody.records import KINDS
@@ -44,14 +48,23 @@ def check(condition: str, facts: CaseFacts, finding: QuietRules) -> Met:
 def check_conditions(file: PresetFile) -> None:
     """Raise Unreadable for the first condition or event of a preset that means nothing."""
     for place, stage in enumerate(file.stage):
-        for index, condition in enumerate(stage.gate):
-            if fault := fault_of(condition):
-                raise Unreadable(Fault(("stage", place, "gate", index), f"{condition!r}: {fault}"))
+        for key, conditions in (("gate", stage.gate), ("unless", stage.unless)):
+            for index, condition in enumerate(conditions):
+                if fault := fault_of(condition):
+                    raise Unreadable(Fault(("stage", place, key, index), f"{condition!r}: {fault}"))
     for place, clock in enumerate(file.clock):
         for index, reading in enumerate(clock.reading):
             for key in ("start", "stop"):
                 if fault := event_fault(getattr(reading, key), {stage.name for stage in file.stage}):
                     raise Unreadable(Fault(("clock", place, "reading", index, key), fault))
+
+
+def parts(condition: str) -> tuple[tuple[str, str], ...]:
+    """The verbs of a condition with the rest of each; several where it is an `any`."""
+    verb, _, rest = condition.partition(" ")
+    if verb != "any":
+        return ((verb, rest),)
+    return tuple(one for part in rest.split(" | ") for one in parts(part))
 
 
 def fault_of(condition: str) -> str | None:
@@ -61,7 +74,7 @@ def fault_of(condition: str) -> str | None:
         return next((fault for part in rest.split(" | ") if (fault := fault_of(part))), None)
     if verb == "record":
         return record_fault(rest)
-    if verb in ("legs", "legs-if-any", "attested"):
+    if verb in ("legs", "legs-if-any", "no-legs", "attested"):
         return None if rest in LegKind.__members__ else f"there is no kind of legs {rest!r}"
     if verb == "quiet":
         return None if rest else "expected the id of a rule"
@@ -73,9 +86,23 @@ def record_fault(rest: str) -> str | None:
     kind, _, test = rest.partition(" ")
     if kind not in KINDS:
         return f"there is no kind of records {kind!r}"
-    if test and test.partition("=")[0] not in KINDS[kind].model_fields:
-        return f"a {kind} record has no field {test.partition('=')[0]!r}"
+    name, sign, value = read_test(test)
+    if test and name not in KINDS[kind].model_fields:
+        return f"a {kind} record has no field {name!r}"
+    if test and not sign:
+        return f"expected {name}=VALUE"
+    annotation = KINDS[kind].model_fields[name].annotation if test else None
+    if sign == ">=" and (annotation is not int or not value.isdecimal()):
+        return f"expected {name}=VALUE" if annotation is not int else f"expected a whole number, got {value!r}"
+    if get_origin(annotation) is Literal and value not in get_args(annotation):
+        return f"{name} is one of {', '.join(get_args(annotation))}, not {value!r}"
     return None
+
+
+def read_test(test: str) -> tuple[str, str, str]:
+    """Split `FIELD=VALUE` or `FIELD>=NUMBER` into the field, the sign and the value."""
+    sign = ">=" if ">=" in test else "="
+    return test.partition(sign)
 
 
 def event_fault(event: str, stages: Collection[str]) -> str | None:
@@ -91,10 +118,12 @@ def event_fault(event: str, stages: Collection[str]) -> str | None:
 
 
 def matching(facts: CaseFacts, rest: str) -> list[Record]:
-    """The records that count of `KIND [FIELD=VALUE]`, oldest first."""
+    """The records that count of `KIND [FIELD=VALUE]`, in the order in which they were filed."""
     kind, _, test = rest.partition(" ")
-    name, _, value = test.partition("=")
+    name, sign, value = read_test(test)
     records = facts.current.get(kind, [])
+    if sign == ">=":
+        return [record for record in records if getattr(record.body, name) >= int(value)]
     return [record for record in records if not test or str(getattr(record.body, name)) == value]
 
 
@@ -106,7 +135,8 @@ def event_at(event: str, facts: CaseFacts, stages: dict[str, int | None]) -> int
     if verb == "record":
         return min((record.at for record in matching(facts, rest)), default=None)
     if verb == "seizure":
-        return None if None in facts.opened.values() else max((at for at in facts.opened.values() if at), default=None)
+        opened = [at for at in facts.opened.values() if at is not None]
+        return max(opened, default=None) if len(opened) == len(facts.opened) else None
     progress = facts.progress.get(LegKind(rest))
     if progress is None or not progress.served:
         return None
@@ -126,7 +156,7 @@ def _record(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
     found = matching(facts, rest)
     if not found:
         return Met(condition, False, None, f"a record: {rest}")
-    return Met(condition, True, found[0].at, "", tuple(f"record:{record.id}" for record in found))
+    return Met(condition, True, min(one.at for one in found), "", tuple(f"record:{record.id}" for record in found))
 
 
 def _legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
@@ -135,19 +165,34 @@ def _legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
         optional = condition.startswith("legs-if-any")
         return Met(condition, optional, None, "" if optional else f"a planned {rest} leg")
     if progress.shown < progress.planned:
-        return Met(condition, False, None, f"{progress.planned - progress.shown} of {progress.planned} {rest} legs")
+        against = f", {progress.contradicted} of them against its plan" if progress.contradicted else ""
+        missing = f"{progress.planned - progress.shown} of {progress.planned} {rest} legs{against}"
+        return Met(condition, False, None, missing)
     return Met(condition, True, progress.last_at, "")
 
 
+def _no_legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
+    progress = facts.progress.get(LegKind(rest))
+    planned = progress.planned if progress is not None else 0
+    return Met(condition, not planned, None, f"that none of {planned} {rest} legs is planned" if planned else "")
+
+
 def _attested(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
-    targets = {leg.target for leg in facts.legs.values() if leg.kind.value == rest and not leg.withdrawn}
     now = facts.clock
-    valid = {t: [a for a in facts.attested.get(t, ()) if a.covers(now)] for t in sorted(targets)}
-    without = [target for target, found in valid.items() if not found]
-    if without or not targets:
+    times: dict[str, set[int]] = {}
+    for leg in facts.legs.values():
+        if leg.kind.value == rest and not leg.withdrawn:
+            times.setdefault(leg.target, set()).update([one.time for one in leg.arrivals] or [now])
+    used: dict[str, list[Attested]] = {}
+    for target in sorted(times):
+        statements = facts.attested.get(target, ())
+        if all(any(one.covers(time) for one in statements) for time in times[target]):
+            used[target] = [one for one in statements if any(one.covers(time) for time in times[target])]
+    without = [target for target in sorted(times) if target not in used]
+    if without or not times:
         return Met(condition, False, None, f"an attestation of {', '.join(without) or f'the receiver of a {rest} leg'}")
-    refs = tuple(f"attestation:{one.id}" for found in valid.values() for one in found)
-    return Met(condition, True, max(min(one.valid_from for one in found) for found in valid.values()), "", refs)
+    refs = tuple(f"attestation:{one.id}" for found in used.values() for one in found)
+    return Met(condition, True, max(min(one.valid_from for one in found) for found in used.values()), "", refs)
 
 
 def _explained(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:
@@ -161,11 +206,11 @@ def _quiet(condition: str, rest: str, _: CaseFacts, finding: QuietRules) -> Met:
 
 
 def _any(condition: str, rest: str, facts: CaseFacts, finding: QuietRules) -> Met:
-    parts = [check(part, facts, finding) for part in rest.split(" | ")]
-    holding = [part for part in parts if part.holds]
+    ways = [check(way, facts, finding) for way in rest.split(" | ")]
+    holding = [way for way in ways if way.holds]
     if not holding:
-        return Met(condition, False, None, " or ".join(part.missing for part in parts))
-    first = min(holding, key=lambda part: part.at or 0)
+        return Met(condition, False, None, " or ".join(way.missing for way in ways))
+    first = min(holding, key=lambda way: way.at or 0)
     return Met(condition, True, first.at, "", first.refs)
 
 
@@ -174,6 +219,7 @@ VERBS: dict[str, Callable[[str, str, CaseFacts, QuietRules], Met]] = {
     "record": _record,
     "legs": _legs,
     "legs-if-any": _legs,
+    "no-legs": _no_legs,
     "attested": _attested,
     "explained": _explained,
     "quiet": _quiet,

@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 _FORM = "an instant with its offset, such as 2026-06-01T00:00:00Z"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_END = 253_402_300_800  # 10000-01-01
 
 
 def parse_instant(value: object) -> object:
     """Read an instant from RFC 3339 text, a TOML instant, or whole seconds; raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value < _END:
+            raise ValueError(f"expected whole seconds since 1970, before the year 10000, got {value}")
         return value
     if isinstance(value, str):
         try:

@@ -6,8 +6,12 @@ from fractions import Fraction
 
 from tracer.units import format_units
 
-WITHOUT_MINOR = frozenset({"JPY", "KRW", "VND", "CLP"})
-"""Currencies of ISO 4217 whose exponent is 0; all others here have two decimal places."""
+PLACES = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"), 0),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""Currencies whose exponent in ISO 4217 is not 2."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +32,7 @@ class Money:
 
 def places(currency: str) -> int:
     """The decimal places of a currency."""
-    return 0 if currency in WITHOUT_MINOR else 2
+    return PLACES.get(currency, 2)
 
 
 def read_money(text: str) -> Money:

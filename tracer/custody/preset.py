@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, model_validator
 
-from tracer.custody.record import Id, Instant, Line
+from tracer.custody.record import Id, Instant, LegKindText, Line
 from tracer.custody.records import KINDS
 from tracer.strict import Table, Unfit
 
@@ -21,6 +21,9 @@ class GateTable(Table):
     name: Line = Field(description="the name of a stage")
     gate: tuple[str, ...] = Field(strict=False, description="a list of conditions")
     within_s: int | None = Field(default=None, gt=0, description="seconds since the stage before")
+    unless: tuple[str, ...] = Field(
+        default=(), strict=False, description="a list of conditions: while all hold, the stage is left out"
+    )
 
 
 class ReadingTable(Table):
@@ -58,7 +61,16 @@ class SeparateTable(Table):
         for key in ("one", "other"):
             if getattr(self, key) not in KINDS:
                 raise Unfit(key, f"expected a kind of record, got {getattr(self, key)!r}")
+        if self.one == self.other:
+            raise Unfit("other", f"expected another kind of record than {self.one!r}")
         return self
+
+
+class NeedsTable(Table):
+    """A record without which no leg of a kind may be paid."""
+
+    legs: LegKindText = Field(description="a kind of legs, such as DESTROY")
+    record: str = Field(description="a kind of record, with FIELD=VALUE where needed")
 
 
 class LicenceTable(Table):
@@ -71,7 +83,7 @@ class LicenceTable(Table):
     valid_from: Instant | None = Field(default=None, description="an instant")
     valid_to: Instant | None = Field(default=None, description="an instant")
     source: Line = Field(description="one line of text")
-    as_of: Instant = Field(description="an instant")
+    as_of: Instant | None = Field(default=None, description="an instant")
 
 
 class Parameters(Table):
@@ -110,7 +122,13 @@ class PresetFile(Table):
     clock: tuple[ClockTable, ...] = Field(default=(), strict=False, description="[[clock]] tables")
     rules: Parameters = Field(default=Parameters(), description="a [rules] table")
     off: tuple[str, ...] = Field(default=(), strict=False, description="ids of rules that do not apply")
+    normal: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="ids of rules that find something in every such case; they are told all the same",
+    )
     two_people: tuple[str, ...] = Field(default=(), strict=False, description="kinds of records that two people file")
+    needs: tuple[NeedsTable, ...] = Field(default=(), strict=False, description="[[needs]] tables")
     separate: tuple[SeparateTable, ...] = Field(default=(), strict=False, description="[[separate]] tables")
     licence: tuple[LicenceTable, ...] = Field(default=(), strict=False, description="[[licence]] tables")
 

@@ -27,6 +27,7 @@ from tracer.custody.record import (
     RateText,
     Sha256,
 )
+from tracer.strict import Table
 from tracer.types import Lane
 
 
@@ -313,17 +314,32 @@ class Power(Body):
     block: Line = Field(description="HEIGHT:HASH")
 
 
+class Shown(Table):
+    """What a verified signature shows."""
+
+    height: int
+    block: str
+    expires_at: int
+    message_sha256: str
+    sha256: str
+    lane: str
+
+
 class Control(Body):
-    """Control over an address was shown at a block, by a signed message: not ownership."""
+    """Control over an address was shown at a block, by a signed message: not ownership.
+
+    What is not given is worked out when the signature has been verified: the block at which control was shown, when the
+    statement expires, and the digests by which neither text nor signature counts twice.
+    """
 
     lane = Lane.PROVEN
     watch: Id = Field(description="the id of a watch")
-    method: Line = Field(description=LINE_SAID)
-    message: str = Field(description="the signed text")
-    signature: Line = Field(description="the signature")
-    block: Line = Field(description="HEIGHT:HASH")
-    expires_at: Instant = Field(description=INSTANT_SAID)
-    sha256: Sha256 = Field(description=SHA_SAID)
+    method: Literal["bip137", "bip322-simple", "bip322-full", "eip191", "eip712", "eip1271", "eip1271-typed"] = Field(
+        description="one of bip137, bip322-simple, bip322-full, eip191, eip712, eip1271, eip1271-typed"
+    )
+    message: str = Field(max_length=4000, description="the signed text")
+    signature: str = Field(max_length=100_000, description="the signature, as its method writes it")
+    shown: Shown | None = Field(default=None, description="nothing: it is worked out")
 
 
 class Closing(Body):

@@ -8,17 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tracer.custody.facts import CaseFacts
-from tracer.custody.gates import Met, QuietRules, check
+from tracer.custody.gates import Met, QuietRules, check, parts
 from tracer.custody.preset import Preset
 from tracer.custody.records import Hold, Suspension
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A stage's gate: whether it is open, and each of its conditions."""
+    """A stage's gate: whether it is open, and each of its conditions. left_out: the case takes another way."""
 
     stage: str
     conditions: tuple[Met, ...]
+    left_out: bool = False
 
     @property
     def open(self) -> bool:
@@ -43,18 +44,27 @@ class Standing:
     @property
     def next(self) -> Gate | None:
         """The gate before which the case stands; None at the end."""
-        return next((gate for gate in self.gates if gate.stage not in self.since), None)
+        return next((gate for gate in self.gates if gate.stage not in self.since and not gate.left_out), None)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The stages that the case does not go through, as it stands."""
+        return tuple(gate.stage for gate in self.gates if gate.left_out)
 
 
 def stand(facts: CaseFacts, preset: Preset, finding: QuietRules, critical: bool) -> Standing:
     """Say where a case stands. finding: ids of rules that find something; critical: whether one of them is CRITICAL."""
     gates = tuple(
-        Gate(stage.name, tuple(check(condition, facts, finding) for condition in stage.gate))
+        Gate(
+            stage.name,
+            tuple(check(condition, facts, finding) for condition in stage.gate),
+            bool(stage.unless) and all(check(condition, facts, finding).holds for condition in stage.unless),
+        )
         for stage in preset.file.stage
     )
     since: dict[str, int | None] = {}
     latest: int | None = None
-    for gate in gates:
+    for gate in (gate for gate in gates if not gate.left_out):
         if not gate.open:
             break
         known = [met.at for met in gate.conditions if met.at is not None]
@@ -67,7 +77,10 @@ def stand(facts: CaseFacts, preset: Preset, finding: QuietRules, critical: bool)
 def sides_of(
     facts: CaseFacts, gates: tuple[Gate, ...], since: Mapping[str, int | None], critical: bool
 ) -> tuple[str, ...]:
-    """The side states: HOLD, SUSPENDED, INCIDENT, and PARTIAL where a later stage is partly done."""
+    """The side states: HOLD, SUSPENDED, INCIDENT, and PARTIAL where a later stage is partly done.
+
+    An incident is a CRITICAL finding, or value that moved outside every leg.
+    """
     now = facts.clock
     sides = []
     if any(body.start <= now and (body.end is None or now < body.end) for _, body in facts.of("hold", Hold)):
@@ -75,7 +88,7 @@ def sides_of(
     rests = facts.of("suspension", Suspension)
     if any(body.start <= now and (body.end is None or now < body.end) for _, body in rests):
         sides.append("SUSPENDED")
-    if critical:
+    if critical or facts.outside:
         sides.append("INCIDENT")
     if partial(facts, gates, since):
         sides.append("PARTIAL")
@@ -85,10 +98,12 @@ def sides_of(
 def partial(facts: CaseFacts, gates: tuple[Gate, ...], since: Mapping[str, int | None]) -> bool:
     """Whether legs of a stage that is not reached have been served in part."""
     waiting = {
-        met.condition.split(" ")[1]
+        rest
         for gate in gates
-        if gate.stage not in since
+        if gate.stage not in since and not gate.left_out
         for met in gate.conditions
-        if met.condition.startswith("legs") and not met.holds
+        if not met.holds
+        for verb, rest in parts(met.condition)
+        if verb in ("legs", "legs-if-any")
     }
     return any(progress.served for kind, progress in facts.progress.items() if kind.value in waiting)

@@ -36,7 +36,7 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
     alerts = open_alerts(reader, case_ref)
     legs = leg_counts(reader, case_ref)
     gates = json.loads(row["gates"])
-    waiting = next((gate for gate in gates if not gate["open"]), None)
+    waiting = next((gate for gate in gates if not gate["open"] and not gate["left_out"]), None)
     clocks = [clock_row(state) for state in clocks_now(facts, preset, gates, json.loads(row["clocks"]))]
     answer.data = {
         "case_ref": case_ref,
@@ -76,6 +76,14 @@ def preset_of(reader: Reader, case_ref: str) -> tuple[int, Preset]:
     raise NoPreset(f"case {case_ref} has no preset")
 
 
+def preset_if_any(reader: Reader, case_ref: str) -> Preset | None:
+    """A case's preset; None if nothing oversees it."""
+    try:
+        return preset_of(reader, case_ref)[1]
+    except NoPreset:
+        return None
+
+
 def last_assessment(reader: Reader, case_ref: str) -> Row:
     """The last row of where a case stood."""
     rows = reader.rows("SELECT * FROM v_stage WHERE case_ref = :ref", ref=case_ref)
@@ -96,10 +104,11 @@ def light_facts(reader: Reader, case_id: int) -> CaseFacts:
 
 def clocks_now(facts: CaseFacts, preset: Preset, gates: list[Row], stored: list[Row]) -> list[ClockState]:
     """The clocks, their hands moved to the case's clock; when they started and stopped is as it was judged."""
-    since = {gate["stage"]: gate["since"] for gate in gates if gate["open"]}
+    since = {gate["stage"]: gate["since"] for gate in gates if gate["open"] and not gate["left_out"]}
+    left_out = [gate["stage"] for gate in gates if gate["left_out"]]
     events = {(row["clock"], row["reading"]): (row["start"], row["stop"]) for row in stored}
     return [
-        with_hands(clock, reading, events[clock.name, reading.name], facts.clock, preset, since)
+        with_hands(clock, reading, events[clock.name, reading.name], facts.clock, preset, since, left_out)
         for clock in preset.file.clock
         for reading in clock.reading
     ]

@@ -46,6 +46,10 @@ class Screen:
         for place, line in enumerate(self._lines(text, len(before), len(before))):
             self.line((" " * len(before) if place else before) + line)
 
+    def folded(self, text: str, column: int) -> list[str]:
+        """Cut a text at spaces into the lines that it takes from a column on, ids kept whole."""
+        return self._lines(text, column, column)
+
     def verdict(self, before: str, verdict: str, after: str) -> None:
         """Print a verdict in its colour and what goes with it, in lines below one another."""
         rest = len(before) + 2

@@ -16,6 +16,7 @@ from tracer.report.casescreen import (
 from tracer.report.inferred import print_labels, print_links
 from tracer.report.lines import clean, units
 from tracer.report.lived import print_life
+from tracer.report.prechecked import print_precheck
 from tracer.report.routes import print_divergence, print_origins, print_paths
 from tracer.report.screen import Screen
 from tracer.report.storyboard import print_report
@@ -42,6 +43,7 @@ PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
     "report": print_report,
     "labels": print_labels,
     "links": print_links,
+    "precheck": print_precheck,
 }
 
 
@@ -67,16 +69,16 @@ def print_foot(answer: Answer, screen: Screen) -> None:
             screen.line(f"  {'':<12}{chain['block_hash']}")
     failed = [check for check in answer.checks if check.verdict != SHOWN]
     screen.line()
-    screen.verdict("", answer.verdict, f" at lane {answer.lane}; {passed(answer.checks)}")
+    screen.verdict("", answer.verdict, f" at lane {answer.lane}; {passed(answer.checks, answer.asked != 'precheck')}")
     for check in failed if answer.asked != "report" else ():
         screen.verdict("  ", f"{check.verdict:<13}", f"{check.rule:<9} {clean(check.subject)}: {clean(check.reason)}")
 
 
-def passed(checks: Sequence[Check]) -> str:
+def passed(checks: Sequence[Check], of_legs: bool = True) -> str:
     """Count the checks that passed, and say of the others what they are: most legs are only not due yet."""
     fine = sum(check.verdict == SHOWN for check in checks)
     wrong = sum(check.verdict == CONTRADICTED for check in checks)
-    due = sum(check.verdict == NOT_SHOWN and check.rule.startswith("LEG-") for check in checks)
+    due = sum(of_legs and check.verdict == NOT_SHOWN and check.rule.startswith("LEG-") for check in checks)
     others = len(checks) - fine - wrong - due
     parts = [
         f"{wrong} contradicted" if wrong else "",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from tracer.custody.filing import Draft
 from tracer.custody.record import Body, Record
-from tracer.custody.records import KINDS
+from tracer.custody.records import KINDS, Control
 from tracer.store.overseen import RecordRow
 from tracer.store.rows import insert_many
 
@@ -23,6 +23,11 @@ NONE = bytes(32)
 def body_text(body: Body) -> str:
     """What a record says, as canonical JSON."""
     return orjson.dumps(body.model_dump(by_alias=True), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def lane_of(body: Body) -> str:
+    """The lane of a record; of a proof of control that of what shows it."""
+    return body.shown.lane if isinstance(body, Control) and body.shown is not None else body.lane.name
 
 
 def digest_of(previous: bytes, case: str, fields: Sequence[object]) -> bytes:
@@ -39,7 +44,7 @@ def insert_record(
     ).first()
     previous = NONE if row is None else bytes(row[0])
     number = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM record")).scalar_one())
-    lane, body = draft.body.lane.name, body_text(draft.body)
+    lane, body = lane_of(draft.body), body_text(draft.body)
     said = (draft.kind, ref, draft.supersedes, draft.actor, draft.second, draft.at, now, draft.document, lane, body)
     document = None if draft.document is None else bytes.fromhex(draft.document)
     insert_many(

@@ -1,6 +1,7 @@
 """Rebuilds the casework of a chain from the store's canonical rows: at start, and after every reorg."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -10,6 +11,7 @@ from tracer.casework import Casework
 from tracer.chain import Marks
 from tracer.custody.judge import Attested
 from tracer.custody.ledger import Totals
+from tracer.custody.lookalike import LookAlikes
 from tracer.matching import Arrival, LegState
 from tracer.opening import Interest, Tracked
 from tracer.store.backfills import published
@@ -33,6 +35,9 @@ from tracer.types import (
     Outpoint,
     outpoint,
 )
+
+MANY = 10_000
+"""Watches of a case from which look-alikes of its seized addresses are not looked for."""
 
 CLOCK_SPAN = 2016
 """Blocks among which the latest time is looked for: times may step back, but never by so many blocks."""
@@ -204,7 +209,29 @@ def load_casework(
         tip[1] if tip is not None else 0,
         load_lives(connection, chain),
         values=load_values(connection, chain),
+        alike=look_alikes_of(connection, chain),
     )
+
+
+def look_alikes_of(connection: Connection, chain: ChainHandle) -> Callable[[int], LookAlikes]:
+    """The addresses of a case on a chain that others may be mistaken for, read when they are first asked for.
+
+    Of a case with very many watches, those that somebody pays on purpose: all but the seized ones.
+    """
+
+    @cache
+    def known(case_id: int) -> LookAlikes:
+        rows = connection.execute(
+            text(
+                "SELECT h.address, w.ref FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case"
+                " AND h.chain_id = :c AND h.address IS NOT NULL AND (w.role != 'seized'"
+                f" OR (SELECT count(*) FROM watch n WHERE n.case_id = :case) <= {MANY}) ORDER BY w.id"
+            ),
+            {"case": case_id, "c": chain.id},
+        )
+        return LookAlikes((address, ref) for address, ref in rows)
+
+    return known
 
 
 def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str, seizure: int) -> Book:

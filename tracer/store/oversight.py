@@ -21,6 +21,7 @@ from tracer.store.casefacts import (
     read_exposures,
     read_legs,
     read_outside,
+    read_papers,
 )
 from tracer.store.overseen import AlertEventRow, AssessmentRow
 from tracer.store.rows import insert_many
@@ -102,6 +103,14 @@ class Oversight:
             return
         self.cases.pop(case_id, None)
         self._assess(self._watched(case_id), None, None, now)
+
+    def refresh(self, case_id: int, *, legs: bool) -> None:
+        """Take in what was just filed, before it is judged; legs: it planned one."""
+        watched = self._watched(case_id)
+        if legs:
+            watched.facts = load_facts(self.connection, case_id)
+        else:
+            read_papers(self.connection, watched.facts)
 
     def facts(self, case_id: int) -> CaseFacts:
         """The facts of a case as they stand."""
@@ -258,12 +267,13 @@ def said_of(done: Assessment) -> tuple[str, str, str, str]:
         {
             "stage": gate.stage,
             "open": gate.open,
+            "left_out": gate.left_out,
             "since": done.standing.since.get(gate.stage),
             "missing": gate.missing,
             "refs": [ref for met in gate.conditions for ref in met.refs][:50],
         }
         for gate in done.standing.gates
-        if gate.stage in done.standing.since or gate is done.standing.next
+        if gate.stage in done.standing.since or gate.left_out or gate is done.standing.next
     ]
     clocks = [
         {

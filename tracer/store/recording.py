@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
 from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
-from tracer.custody.records import Inquiry, PlannedLeg, Sale, Statement, Valuation
+from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
+from tracer.proof.control.ethereum import ContractSaid
 from tracer.store.cases import insert_legs, next_id
 from tracer.store.chains import ChainHandle
+from tracer.store.controlled import shown_control
 from tracer.store.declared import AttestationRow, DocumentRow
 from tracer.store.filed import insert_record
 from tracer.store.imported import stored_refs
@@ -32,15 +35,24 @@ class Filed:
 
 
 def file_records(
-    store: Store, case_ref: str, drafts: Sequence[Draft], chains: Mapping[ChainId, ChainHandle], now: int
+    store: Store,
+    case_ref: str,
+    drafts: Sequence[Draft],
+    chains: Mapping[ChainId, ChainHandle],
+    now: int,
+    said: Mapping[int, ContractSaid] = MappingProxyType({}),
 ) -> list[Filed]:
-    """File records in one transaction, in order; raises RecordRefused, and then none is stored."""
+    """File records in one transaction, in order; raises RecordRefused, and then none is stored.
+
+    said: what contracts answered, by the place of the control record that it is for.
+    """
     try:
         with store.connection.begin():
             filed = []
-            for place, draft in enumerate(drafts, 1):
+            for place, draft in enumerate(drafts):
                 with naming(place, len(drafts)):
-                    filed.append(file_record(store, case_ref, draft, chains, now))
+                    filed.append(file_record(store, case_ref, draft, chains, now, said.get(place)))
+            store.oversight.recorded(case_of(store, case_ref)[0], now)
             return filed
     except BaseException:
         store.oversight.forget()
@@ -49,17 +61,24 @@ def file_records(
 
 @contextmanager
 def naming(place: int, many: int) -> Iterator[None]:
-    """Let what is refused say which of many records it is, counted from 1."""
+    """Let what is refused say which of many records it is; place: from 0, people count from 1."""
     try:
         yield
     except RecordRefused as error:
         if many == 1:
             raise
-        raise RecordRefused(f"record[{place}]: {error}", error.remedy) from error
+        raise RecordRefused(f"record[{place + 1}]: {error}", error.remedy) from error
 
 
-def file_record(store: Store, case_ref: str, draft: Draft, chains: Mapping[ChainId, ChainHandle], now: int) -> Filed:
-    """File a record inside the caller's transaction."""
+def file_record(
+    store: Store,
+    case_ref: str,
+    draft: Draft,
+    chains: Mapping[ChainId, ChainHandle],
+    now: int,
+    said: ContractSaid | None = None,
+) -> Filed:
+    """File a record inside the caller's transaction; said: what a contract answered about it."""
     case_id, preset_id = case_of(store, case_ref)
     if preset_id is None:
         raise RecordRefused(f"case {case_ref} has no preset: it was imported by an older version", "Import it anew.")
@@ -68,6 +87,8 @@ def file_record(store: Store, case_ref: str, draft: Draft, chains: Mapping[Chain
     known = stored_refs(store.connection, case_id)
     check_draft(draft, facts, preset, known.watches.__contains__)
     check_amounts(store, draft)
+    if isinstance(draft.body, Control):
+        draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
     number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded_id(draft, facts), now)
     match draft.body:
@@ -81,7 +102,7 @@ def file_record(store: Store, case_ref: str, draft: Draft, chains: Mapping[Chain
             pass
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
-    store.oversight.recorded(case_id, now)
+    store.oversight.refresh(case_id, legs=isinstance(draft.body, PlannedLeg))
     digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
     return Filed(draft.kind, ref, bytes(digest).hex())
 

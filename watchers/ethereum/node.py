@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from tracer.errors import NodeMissing, NodeUnavailable, WrongNetwork
 from tracer.proof.balances import Slot
+from tracer.proof.control.ethereum import ContractSaid
 from tracer.tokentext import TokenText
-from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash
+from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder
 from tracer.value import Want
 from watchers.ethereum.ask import (
     Question,
@@ -19,6 +20,7 @@ from watchers.ethereum.ask import (
     number_of,
 )
 from watchers.ethereum.balances import Balances
+from watchers.ethereum.contract_signature import contract_signature
 from watchers.ethereum.header import ref_of
 from watchers.ethereum.pending import Pending
 from watchers.ethereum.push import WebsocketPush
@@ -170,6 +172,12 @@ class EthereumNode:
         texts = await token_texts(self._rpc, self._in_flight, ref, assets)
         await self._still_has(ref)  # else a refusal would be taken for a token's silence
         return texts
+
+    async def contract_signature(self, ref: BlockRef, account: Holder, call: bytes) -> ContractSaid:
+        """What a contract answers to `isValidSignature` after a block; raises NodeMissing if the node has left it."""
+        said = await contract_signature(self._rpc, ref, account, call)
+        await self._still_has(ref)
+        return said
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer for blocks, state and traces from height `oldest` on."""

@@ -30,7 +30,7 @@ async def token_texts(rpc: JsonRpc, at_once: int, ref: BlockRef, assets: Sequenc
     ]
     answers = await ask_many(rpc, questions, at_once)
     told = list(zip(asked, answers, strict=True))
-    failed = {asset for (asset, _), answer in told if not (isinstance(answer, str) or _silent(answer))}
+    failed = {asset for (asset, _), answer in told if not (isinstance(answer, str) or silent(answer))}
     return [token_text(asset, what, _bytes(answer)) for (asset, what), answer in told if asset not in failed]
 
 
@@ -39,7 +39,7 @@ def _contract(asset: AssetId) -> str:
     return asset.partition("/")[2].partition(":")[2].partition("/")[0]
 
 
-def _silent(answer: Any) -> bool:
+def silent(answer: Any) -> bool:
     """Whether the contract gave nothing: it reverted, ran out of gas, or is no program."""
     said = str(answer).lower()
     return isinstance(answer, RpcError) and (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tracer.custody.case import LegKind
-from tracer.custody.facts import CaseFacts
+from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.preset import Preset
 from tracer.custody.records import DeclaredAsset, ForkClaim, Power
@@ -86,17 +86,12 @@ def mixed(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     yield from exposed(facts, MIXING)
 
 
-def may_come_back(facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """BURN-1: what was to be destroyed went where somebody may hold a key."""
-    for leg in facts.legs.values() if LegKind.DESTROY in facts.progress else ():
-        if leg.kind is LegKind.DESTROY and leg.arrivals and not unspendable(leg.target_key):
-            yield Found(
-                f"leg:{leg.ref}",
-                f"leg {leg.ref} went to {leg.target}, which is not provably unspendable",
-                leg.refs,
-                shown=False,
-                leg=leg.id,
-            )
+def may_come_back(leg: LegFacts, _: CaseFacts, __: Preset) -> Iterator[Found]:
+    """BURN-1: what is to be destroyed goes where somebody may hold a key; told before it is paid, too."""
+    if leg.kind is LegKind.DESTROY and not unspendable(leg.target_key) and (leg.arrivals or not leg.withdrawn):
+        went = "went" if leg.arrivals else "is to go"
+        text = f"leg {leg.ref} {went} to {leg.target}, which is not provably unspendable"
+        yield Found(f"leg:{leg.ref}", text, leg.refs, shown=False, leg=leg.id)
 
 
 def unspendable(key: bytes) -> bool:
@@ -128,7 +123,7 @@ RULES = (
         on_case=others_can_move,
     ),
     Rule("INV-1", "WARN", Lane.REPORTED, "the inventory is not complete", on_case=incomplete),
-    Rule("BURN-1", "HIGH", Lane.REPORTED, "a destruction that is not provable", on_case=may_come_back),
+    Rule("BURN-1", "HIGH", Lane.REPORTED, "a destruction that is not provable", on_leg=may_come_back),
     Rule("SANCT-1", "HIGH", Lane.INFERRED, "a counterparty is on a sanctions list", on_case=sanctioned),
     Rule("MIX-1", "WARN", Lane.INFERRED, "a counterparty is called a mixer", on_case=mixed),
 )

@@ -10,6 +10,7 @@ from tracer.custody.instants import instant_text
 from tracer.custody.money import Money, percent_of
 from tracer.custody.preset import Preset
 from tracer.custody.records import Bond, BondRelease, Valuation
+from tracer.custody.stages import stand
 from tracer.types import Lane
 
 AGENCYS = (LegKind.TEST, LegKind.RECEIVE)
@@ -32,7 +33,7 @@ def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     percent = preset.rules.bond_percent
     bonds = [body.sum for _, body in standing_bonds(facts)]
     latest: dict[str, tuple[int, Money]] = {}
-    for record, body in facts.of("valuation", Valuation):
+    for record, body in sorted(facts.of("valuation", Valuation), key=lambda item: (item[0].at, item[0].id)):
         latest[body.asset] = (record.id, body.sum)
     if not percent or not bonds or not latest or check("any record credit | record closing", facts, ()).holds:
         return
@@ -52,13 +53,16 @@ def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 def released_early(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """BOND-3: the bond was given back before the stage up to which it has to stand."""
     until = preset.rules.bond_until
-    gate = next((stage.gate for stage in preset.file.stage if stage.name == until), None)
-    if gate is None:
+    if not until or not facts.current.get("bond-release"):
         return
-    reached = [check(condition, facts, ()) for condition in gate]
-    at = max((met.at or 0 for met in reached), default=0) if all(met.holds for met in reached) else None
+    standing = stand(facts, preset, (), critical=False)
+    after = preset.stages.index(until)
+    until = next(
+        gate.stage for gate in standing.gates if not gate.left_out and preset.stages.index(gate.stage) >= after
+    )
+    at = standing.since.get(until)
     for record, _ in facts.of("bond-release", BondRelease):
-        if at is None or record.at < at:
+        if until not in standing.since or (at is not None and record.at < at):
             text = f"the bond was released at {instant_text(record.at)}, before the case was {until}"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
 

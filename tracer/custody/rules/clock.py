@@ -46,12 +46,12 @@ def overall(clock: ClockState) -> Found | None:
 
 def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:
     """CLOCK-2: a stage came, or has not come, within its time since the stage before it."""
-    for before, stage in pairwise(preset.file.stage):
+    for before, stage in pairwise(stage for stage in preset.file.stage if stage.name not in standing.left_out):
         since = standing.since.get(before.name)
-        if stage.within_s is None or since is None:
+        reached = standing.since.get(stage.name, facts.clock)
+        if stage.within_s is None or since is None or reached is None:
             continue
-        reached = standing.since.get(stage.name)
-        taken = (reached if reached is not None else facts.clock) - since
+        taken = reached - since
         if taken > stage.within_s:
             how = "came" if stage.name in standing.since else "has not come"
             text = f"{stage.name} {how} {span_text(taken)} after {before.name}; {span_text(stage.within_s)} is allowed"

@@ -23,35 +23,51 @@ def settled(facts: CaseFacts, _: Preset) -> Iterator[Found]:
         if abs(exact - credited.minor) >= 1:
             text = f"{proceeds} x {body.rate} - {fees} is {Money(credited.currency, floor(exact))}, not {credited}"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
-    yield from sold(facts)
+    yield from passed_on(facts)
 
 
-def sold(facts: CaseFacts) -> Iterator[Found]:
-    """The part of MATH-1 before the exchange of currencies: settled proceeds are those of the sales."""
+def passed_on(facts: CaseFacts) -> Iterator[Found]:
+    """The rest of MATH-1: what sales brought is what was settled, and what was settled is what the bank credited.
+
+    Where nothing is settled, no currency is exchanged: the bank credits what sales brought.
+    """
     sales = [body.sum for _, body in facts.of("sale", Sale)]
-    proceeds = [read_money(body.proceeds) for _, body in facts.of("settlement", Settlement)]
-    if not sales or not proceeds:
+    credits = [body.sum for _, body in facts.of("credit", Credit)]
+    settlements = [body for _, body in facts.of("settlement", Settlement)]
+    if not settlements:
+        yield from compared(facts, ("sale", "credit"), sales, credits, ("sales brought {}", "{} credited"))
         return
-    for currency in sorted({money.currency for money in [*sales, *proceeds]}):
-        brought = sum(money.minor for money in sales if money.currency == currency)
-        used = sum(money.minor for money in proceeds if money.currency == currency)
-        if brought != used:
-            refs = tuple(f"record:{r.id}" for kind in ("sale", "settlement") for r in facts.current.get(kind, ()))
-            text = f"sales brought {Money(currency, brought)}, and {Money(currency, used)} were settled"
-            yield Found(f"sales:{currency}", text, refs)
+    settled_ = [read_money(body.proceeds) for body in settlements]
+    yield from compared(facts, ("sale", "settlement"), sales, settled_, ("sales brought {}", "{} settled"))
+    bought = [read_money(body.credited) for body in settlements]
+    yield from compared(facts, ("settlement", "credit"), bought, credits, ("settlements give {}", "{} credited"))
 
 
 def remitted(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     """MATH-2: treasury + returns + fees = what was credited to the special account."""
     credits = [body.sum for _, body in facts.of("credit", Credit)]
     paid = [body.sum for _, body in facts.of("remittance", Remittance)]
-    for currency in sorted({money.currency for money in paid}):
-        came = sum(money.minor for money in credits if money.currency == currency)
-        went = sum(money.minor for money in paid if money.currency == currency)
-        if came != went:
-            refs = tuple(f"record:{r.id}" for kind in ("credit", "remittance") for r in facts.current.get(kind, ()))
-            text = f"{Money(currency, came)} were credited, and {Money(currency, went)} paid out"
-            yield Found(f"currency:{currency}", text, refs)
+    yield from compared(facts, ("credit", "remittance"), credits, paid, ("{} credited", "{} paid out"))
+
+
+def compared(
+    facts: CaseFacts, kinds: tuple[str, str], came: list[Money], went: list[Money], says: tuple[str, str]
+) -> Iterator[Found]:
+    """Hold what went on against what had come, per currency.
+
+    Until the case is closed less may have gone on than came (NOT_SHOWN, as soon as some of it did), but never more
+    than was filed to have come, if anything was.
+    """
+    closed = bool(facts.current.get("closing"))
+    refs = tuple(f"record:{record.id}" for kind in kinds for record in facts.current.get(kind, ()))
+    for currency in sorted({money.currency for money in [*came, *went]}) if went or (closed and came) else ():
+        before, after = (Money(currency, sum(m.minor for m in ms if m.currency == currency)) for ms in (came, went))
+        if before == after:
+            continue
+        open_ = not closed and (after.minor < before.minor or not came)
+        text = f"{says[0].format(before)}, and {says[1].format(after)}{' so far' if open_ else ''}"
+        subject = f"{kinds[0]}-{kinds[1]}:{currency}"
+        yield Found(subject, text, refs, shown=not open_, severity="WARN" if open_ else None)
 
 
 RULES = (

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from tracer.custody.case import LegKind
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.gates import matching
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
 from tracer.custody.record import Record
-from tracer.custody.records import ExpectedLoss, Mandate
+from tracer.custody.records import ExpectedLoss, Filing, Mandate
 from tracer.types import Lane
 
 
@@ -21,14 +22,30 @@ def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         if not matching(facts, wanted):
             text = f"legs have been paid since {instant_text(moved)}, and nobody filed: {wanted}"
             yield Found(f"document:{wanted}", text, (), shown=False)
+    yield from unfounded(facts, preset)
     for record in (one for records in facts.current.values() for one in records):
         if record.body.needs_document and record.document is None:
             text = f"{record.kind} {record.ref} rests on no document"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",), shown=False)
 
 
+def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """The part of DOC-1 about legs that may be paid only on a record: an order, an agreement, an estimate."""
+    for need in preset.file.needs:
+        progress = facts.progress.get(LegKind(need.legs))
+        if progress is None or progress.first_at is None:
+            continue
+        filed = sorted((record.at, record.id) for record in matching(facts, need.record))
+        if not filed or filed[0][0] > progress.first_at:
+            head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
+            when = f"is only of {instant_text(filed[0][0])}" if filed else "was not filed"
+            refs = (f"record:{filed[0][1]}",) if filed else ()
+            subject = f"needs:{need.legs}:{need.record}"
+            yield Found(subject, f"{head}; {need.record} {when}", refs, shown=bool(filed), severity="HIGH")
+
+
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """DOC-2: a mandate was not valid while legs were paid."""
+    """DOC-2: a mandate, or another document, was not valid any more while legs were paid."""
     times = [p for p in facts.progress.values() if p.first_at is not None and p.last_at is not None]
     if not times:
         return
@@ -40,6 +57,19 @@ def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
                 f"{body.what} {record.ref} ended at {instant_text(body.valid_to)}; a leg was paid {instant_text(last)}"
             )
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+    filings = list(facts.of("document", Filing))
+    for record, filing in filings:
+        later = [one for _, one in filings if one.title == filing.title and covers(one, last)]
+        if not covers(filing, last) and not later:
+            assert filing.valid_to is not None
+            ended = instant_text(filing.valid_to)
+            text = f"document {record.ref} ({filing.title}) ended at {ended}; a leg was paid {instant_text(last)}"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+
+
+def covers(filing: Filing, when: int) -> bool:
+    """Whether a document had not expired at an instant."""
+    return filing.valid_to is None or when <= filing.valid_to
 
 
 def renewed(old: Mandate, mandates: list[tuple[Record, Mandate]], when: int) -> bool:

@@ -18,7 +18,7 @@ Quotes = list[tuple[Record, Quote]]
 def below_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """PRICE-1: the quote that won is below the reserve, or below the preset's share of it."""
     percent = preset.rules.reserve_percent
-    covered = preset.rules.recovery_needed and any(True for _ in facts.of("recovery", Recovery))
+    buyers = {body.buyer for _, body in facts.of("recovery", Recovery)}
     for award, _, quote, won in awards(facts):
         for record, reserve in facts.of("reserve", Reserve):
             if reserve.inquiry != quote.inquiry:
@@ -27,15 +27,13 @@ def below_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             if reserve.sum.currency != quote.sum.currency:
                 text = f"the quote is in {quote.sum.currency} and the reserve in {reserve.sum.currency}"
                 yield Found(f"record:{award.ref}", text, refs, shown=False, severity="WARN")
-            elif quote.sum.minor < percent_of(reserve.sum, percent) or (
-                preset.rules.recovery_needed and quote.sum.minor < reserve.sum.minor and not covered
-            ):
+            elif quote.sum.minor < percent_of(reserve.sum, percent):
                 share = f"{percent} % of " if percent != 100 else ""
-                why = (
-                    "" if quote.sum.minor < percent_of(reserve.sum, percent) else ", and no recovery agreement is filed"
-                )
-                text = f"{quote.venue} won with {quote.sum}; the reserve is {share}{reserve.sum}{why}"
+                text = f"{quote.venue} won with {quote.sum}; the lowest price is {share}{reserve.sum}"
                 yield Found(f"record:{award.ref}", text, refs)
+            elif preset.rules.recovery_needed and quote.sum.minor < reserve.sum.minor and quote.venue not in buyers:
+                text = f"{quote.venue} won with {quote.sum}, below {reserve.sum}, and filed no recovery agreement"
+                yield Found(f"record:{award.ref}", text, refs, shown=False)
 
 
 def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
@@ -43,7 +41,7 @@ def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     oldest = preset.rules.valuation_max_age_s
     inquiries = {record.ref: body for record, body in facts.of("inquiry", Inquiry)}
     for award, body, _, _ in awards(facts) if oldest else ():
-        asset = inquiries[body.inquiry].asset if body.inquiry in inquiries else ""
+        asset = inquiries[body.inquiry].asset if body.inquiry in inquiries else f"what inquiry {body.inquiry} offers"
         valued = [
             (r.at, r.id) for r, value in facts.of("valuation", Valuation) if value.asset == asset and r.at <= award.at
         ]
@@ -73,17 +71,28 @@ def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     """PRICE-4: another valid quote was better than the one that won, or the one that won was not valid."""
+    quotes = {record.ref for record, _ in facts.of("quote", Quote)}
+    for award_, body in facts.of("award", Award):
+        if body.quote not in quotes:
+            text = f"the award names quote {body.quote}, which does not stand"
+            yield Found(f"record:{award_.ref}", text, (f"record:{award_.id}",))
     for award, body, quote, won in awards(facts):
-        valid = valid_quotes(facts, body.inquiry)
+        valid, refs = valid_quotes(facts, body.inquiry), (f"record:{award.id}", f"record:{won.id}")
         if won not in [record for record, _ in valid]:
-            text = f"{quote.venue} won with a quote that was late, or not the one that it had committed to"
-            yield Found(f"record:{award.ref}", text, (f"record:{award.id}", f"record:{won.id}"))
+            text = f"{quote.venue} won with a quote that was late, for another inquiry, or not what it had committed to"
+            yield Found(f"record:{award.ref}", text, refs)
             continue
         better = [(r, q) for r, q in valid if q.sum.currency == quote.sum.currency and q.sum.minor > quote.sum.minor]
+        other = [(r, q) for r, q in valid if q.sum.currency != quote.sum.currency]
+        if other and not better:
+            text = (
+                f"{quote.venue} won with {quote.sum}; {other[0][1].venue} had offered {other[0][1].sum}: not comparable"
+            )
+            yield Found(f"record:{award.ref}", text, (*refs, f"record:{other[0][0].id}"), shown=False, severity="WARN")
         if better:
             best, said = max(better, key=lambda item: item[1].sum.minor)
             text = f"{quote.venue} won with {quote.sum}; {said.venue} had offered {said.sum}"
-            yield Found(f"record:{award.ref}", text, (f"record:{award.id}", f"record:{won.id}", f"record:{best.id}"))
+            yield Found(f"record:{award.ref}", text, (*refs, f"record:{best.id}"))
 
 
 def late_quote(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -96,11 +105,12 @@ def late_quote(facts: CaseFacts, _: Preset) -> Iterator[Found]:
 
 
 def too_few(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """PRICE-6: an award was made on fewer valid quotes than the preset asks for."""
+    """PRICE-6: an award was made on valid quotes of fewer venues than the preset asks for."""
     for award, body, _, _ in awards(facts):
         valid = valid_quotes(facts, body.inquiry)
-        if len(valid) < preset.rules.min_quotes:
-            text = f"{len(valid)} valid quotes for {body.inquiry}; {preset.rules.min_quotes} are required"
+        venues = {quote.venue for _, quote in valid}
+        if len(venues) < preset.rules.min_quotes:
+            text = f"valid quotes of {len(venues)} venues for {body.inquiry}; {preset.rules.min_quotes} are required"
             yield Found(f"record:{award.ref}", text, (f"record:{award.id}", *(f"record:{r.id}" for r, _ in valid)))
 
 
@@ -114,15 +124,21 @@ def awards(facts: CaseFacts) -> Iterator[tuple[Record, Award, Quote, Record]]:
 
 
 def valid_quotes(facts: CaseFacts, inquiry: str) -> Quotes:
-    """The quotes for an inquiry that came in time and are what their venue had committed to, if it had."""
+    """The quotes for an inquiry that came in time and are what their venue had committed to, if it had.
+
+    Each quote opens the latest commitment that was filed before it; one that was filed later binds nobody.
+    """
     closes = next((body.closes_at for record, body in facts.of("inquiry", Inquiry) if record.ref == inquiry), None)
-    committed = {b.venue: b.sha256 for _, b in facts.of("quote-commitment", QuoteCommitment) if b.inquiry == inquiry}
+    sealed = [(r.id, b) for r, b in facts.of("quote-commitment", QuoteCommitment) if b.inquiry == inquiry]
+
+    def opens(quote: Quote, number: int) -> bool:
+        own = [(filed < number, filed, body.sha256) for filed, body in sealed if body.venue == quote.venue]
+        return not own or (max(own)[0] and max(own)[2] == commitment(quote))
+
     return [
         (record, body)
         for record, body in facts.of("quote", Quote)
-        if body.inquiry == inquiry
-        and (closes is None or record.at <= closes)
-        and committed.get(body.venue) in (None, commitment(body))
+        if body.inquiry == inquiry and (closes is None or record.at <= closes) and opens(body, record.id)
     ]
 
 

@@ -15,11 +15,11 @@ def gap(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     if leg.kind.value not in preset.rules.recorded_kinds:
         return
     films = [(r, b) for r, b in facts.of("recording", Recording) if not b.legs or leg.ref in b.legs]
-    bare = [one for one in leg.arrivals if not any(b.start <= one.time <= b.end for _, b in films)]
+    bare = [one.time for one in leg.arrivals if not any(b.start <= one.time <= b.end for _, b in films)]
     if bare:
         yield Found(
             f"leg:{leg.ref}",
-            f"leg {leg.ref} was paid at {instant_text(bare[0].time)}, and no recording covers that instant",
+            f"leg {leg.ref} was paid at {instant_text(min(bare))}, and no recording covers that instant",
             leg.refs,
             leg=leg.id,
         )

@@ -34,18 +34,22 @@ def unlicensed(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Foun
         return
     licences = licences_of(leg.institution, facts, preset)
     name = facts.institutions[leg.institution].name if leg.institution in facts.institutions else leg.target
-    first = min(one.time for one in leg.arrivals)
-    verdicts = [licence.covers(first) for licence in licences]
-    if True in verdicts:
-        return
+    unknown: int | None = None
     refs = (*leg.refs, *(licence.ref for licence in licences))
-    when = instant_text(first)
-    if None in verdicts:
+    for time in sorted(one.time for one in leg.arrivals):
+        verdicts = [licence.covers(time) for licence in licences]
+        if True in verdicts:
+            continue
+        if None not in verdicts:
+            why = "without a licence that was valid then" if licences else "and nobody knows a licence of that name"
+            text = f"leg {leg.ref}: {name} received at {instant_text(time)} {why}"
+            yield Found(f"leg:{leg.ref}", text, refs, leg=leg.id)
+            return
+        unknown = time if unknown is None else unknown
+    if unknown is not None:
+        when = instant_text(unknown)
         text = f"leg {leg.ref}: the register names no date from which {name} was licensed; it received at {when}"
         yield Found(f"leg:{leg.ref}", text, refs, shown=False, severity="WARN", leg=leg.id)
-    else:
-        text = f"leg {leg.ref}: {name} received at {when} without a licence that was valid then"
-        yield Found(f"leg:{leg.ref}", text, refs, leg=leg.id)
 
 
 def licences_of(institution: str | None, facts: CaseFacts, preset: Preset) -> list[Held]:
