@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from tracer.errors import BadConfig
+from tracer.errors import BadConfig, StoreUnusable
 from tracer.strict import (
     Fault,
     Table,
@@ -357,3 +357,11 @@ def _password_in_file(key: tuple[str | int, ...]) -> Unreadable:
         fix += f", or the environment variable {PREFIX}{'__'.join(_plain(str(part)).upper() for part in key)}"
     fix += "."
     return Unreadable(Fault(key, "a password may not stand in the file", fix))
+
+
+def store_path(config: Config) -> Path:
+    """The file of the configured store."""
+    path = config.store.path
+    if path is None:
+        raise StoreUnusable("the daemon writes SQLite stores only", "Set store.url to sqlite:///FILE.")
+    return path

@@ -26,7 +26,7 @@ from tracer.types import ChainId
 from watchers import families, tracing
 from watchers.alerts import Alerts
 from watchers.casefile import load_case
-from watchers.config import Config, config_hash
+from watchers.config import Config, config_hash, store_path
 from watchers.control import ask, serve, socket_path
 from watchers.family import ChainConfig
 from watchers.follow import Follower
@@ -50,14 +50,6 @@ def set_up_log(level: str) -> None:
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def store_path(config: Config) -> Path:
-    """The file of the configured store."""
-    path = config.store.path
-    if path is None:
-        raise StoreUnusable("the daemon writes SQLite stores only", "Set store.url to sqlite:///FILE.")
-    return path
 
 
 def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:

@@ -11,9 +11,9 @@ from typing import Any
 from tracer.errors import OperatorError, StoreLocked, StoreUnusable
 from tracer.store.writer import Store
 from watchers.alerts import Alerts
-from watchers.config import Config
+from watchers.config import Config, store_path
 from watchers.control import ask, socket_path
-from watchers.daemon import make_follower, store_path
+from watchers.daemon import make_follower
 from watchers.history import Request
 from watchers.importing import OneAtATime, chosen, lines_of
 

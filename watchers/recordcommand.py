@@ -95,7 +95,7 @@ def record_group() -> None:
 @click.pass_obj
 def record_file(given: Any, case: str, file: Path) -> int:
     """File all [[record]] tables of a TOML FILE in order, or none: `kind`, `by`, `at`, and the kind's fields."""
-    from watchers.recording import plain, read_file
+    from watchers.recordfile import plain, read_file
 
     return send(given, case, [plain(table) for table in read_file(file)], file.absolute().parent)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -86,26 +85,6 @@ def hashed(path: Path) -> str:
             return hashlib.file_digest(body, "sha256").hexdigest()
     except OSError as error:
         raise RecordRefused(f"cannot read {path}: {error.strerror}", "Give a file, or 64 hex digits.") from error
-
-
-def read_file(path: Path) -> list[dict[str, Any]]:
-    """The `[[record]]` tables of a file, in order; raises RecordRefused."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecordRefused(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RecordRefused(f"{path}: is not TOML: {one_line(error)}") from error
-    records = table.get("record")
-    tables = isinstance(records, list) and all(isinstance(one, dict) for one in records)
-    if set(table) != {"record"} or not tables:
-        raise RecordRefused(f"{path}: expected [[record]] tables and nothing else")
-    return [dict(one) for one in records or ()]
-
-
-def plain(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table as JSON carries it: instants as text."""
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in table.items()}
 
 
 def file_into(

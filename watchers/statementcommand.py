@@ -31,11 +31,10 @@ def statement(given: Any, case: str, watch: str, purpose: str, days: int, typed:
     from tracer.proof.control.message import Statement, write
     from tracer.store.reader import snapshot
     from tracer.types import ChainId, Hash, Holder
-    from watchers import daemon
-    from watchers.config import load_config
+    from watchers.config import load_config, store_path
 
     config = load_config(given.config, os.environ, given.overrides)
-    file = daemon.store_path(config)
+    file = store_path(config)
     if not file.is_file():
         raise StoreUnusable(f"there is no store at {file}")
     with snapshot(file) as reader:

@@ -352,7 +352,7 @@ class Closing(Body):
 class PlannedLeg(Body):
     """A leg that was planned after the case file; it counts for blocks that come after it was recorded."""
 
-    kind: LegKindText = Field(description="SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, ..")
+    what: LegKindText = Field(description="SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, ..")
     asset: str = Field(description=ASSET_SAID)
     sources: Ids = Field(default=(), alias="from", strict=False, description="a list of watch ids")
     to: Id = Field(description="the id of a watch")

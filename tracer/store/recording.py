@@ -162,7 +162,7 @@ def planned_leg(store: Store, ref: str, body: PlannedLeg) -> Leg:
         raise RecordRefused("a leg moves something, and its tolerance is smaller than its amount")
     return Leg(
         ref,
-        LegKind(body.kind),
+        LegKind(body.what),
         asset.id,
         body.sources,
         body.to,
