@@ -46,8 +46,7 @@ def inspect(given: Any, case: str, as_json: bool, files: tuple[Path, ...], by: s
       tracerd inspect HD-2025-01
     """
     from tracer.powers.nouns import canonical, verdict
-    from watchers.config import load_config
-    from watchers.daemon import store_path
+    from watchers.config import load_config, store_path
     from watchers.inspect import inspect as look
 
     config = load_config(given.config, os.environ, given.overrides)
@@ -67,8 +66,7 @@ def _file(
 ) -> None:
     """File findings that were not filed before; each is named by a hash of what it says."""
     from tracer.store.reader import snapshot
-    from watchers.config import load_config
-    from watchers.daemon import store_path
+    from watchers.config import load_config, store_path
     from watchers.recordcommand import send
 
     tables = {}

@@ -1,5 +1,6 @@
 """What may be filed about a case: a record is checked against what is there before anything is stored. Pure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -8,8 +9,9 @@ from pydantic import BaseModel
 
 from tracer.custody import records as kinds
 from tracer.custody.facts import CaseFacts
+from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
-from tracer.custody.record import Body, Record
+from tracer.custody.record import ID, ID_SAID, Body, Record
 from tracer.errors import OperatorError
 
 
@@ -55,13 +57,17 @@ def check_draft(draft: Draft, facts: CaseFacts, preset: Preset, watches: Callabl
 
 
 def check_people(draft: Draft, preset: Preset) -> None:
-    """Two different people where the preset asks for two."""
+    """Names that tell people apart, and two different people where the preset asks for two."""
     if not draft.actor.strip():
         raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
+    for name in (draft.actor, draft.second):
+        if name is not None and (not name.isprintable() or " ".join(name.split()) != name):
+            text = f"{name!r} is no name: one line, without spaces around it or two in a row"
+            raise RecordRefused(text, "Write the name as it was written before. Nothing was written.")
     if draft.second is not None and draft.second == draft.actor:
         raise RecordRefused(f"{draft.actor} cannot confirm what {draft.actor} files", "Give another name to --second.")
     if draft.kind in preset.file.two_people and draft.second is None:
-        text = f"under {preset.name} two people file a {draft.kind} record"
+        text = f"under {preset.name} two people file records of kind {draft.kind}"
         raise RecordRefused(text, "Name the one who confirms it (--second NAME). Nothing was written.")
 
 
@@ -109,6 +115,8 @@ def check_superseded(draft: Draft, facts: CaseFacts) -> None:
         if not old:
             fix = "A leg of the case file is withdrawn instead." if draft.kind == "leg" else None
             raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
+    if draft.ref is not None and not re.fullmatch(ID, draft.ref):
+        raise RecordRefused(f"id: expected {ID_SAID}, got {draft.ref!r}")
     again = (draft.kind, draft.ref) in facts.named or (draft.kind == "leg" and draft.ref in facts.by_ref)
     if draft.ref is not None and again:
         raise RecordRefused(
@@ -142,7 +150,9 @@ def _approval(draft: Draft, facts: CaseFacts) -> None:
 
 def _award(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Award, draft.body)
-    quoted = next(said for record, said in facts.of("quote", kinds.Quote) if record.ref == body.quote)
+    came, quoted = next((r, said) for r, said in facts.of("quote", kinds.Quote) if r.ref == body.quote)
+    if came.at > draft.at:
+        raise RecordRefused(f"quote {body.quote} came at {instant_text(came.at)}, after that award")
     if quoted.inquiry != body.inquiry:
         raise RecordRefused(f"quote {body.quote} is for inquiry {quoted.inquiry}, not {body.inquiry}")
     for record, said in facts.of("award", kinds.Award):
@@ -152,6 +162,9 @@ def _award(draft: Draft, facts: CaseFacts) -> None:
 
 def _quote(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Quote, draft.body)
+    begun = next(record.at for record, _ in facts.of("inquiry", kinds.Inquiry) if record.ref == body.inquiry)
+    if draft.at < begun:
+        raise RecordRefused(f"inquiry {body.inquiry} began at {instant_text(begun)}, after that quote")
     for record, said in facts.of("quote", kinds.Quote):
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
@@ -164,10 +177,21 @@ def _reserve(draft: Draft, facts: CaseFacts) -> None:
             raise RecordRefused(f"inquiry {body.inquiry} has a reserve already", "Supersede that reserve.")
 
 
+def _bond(draft: Draft, facts: CaseFacts) -> None:
+    if not cast(kinds.Bond, draft.body).sum.minor:
+        raise RecordRefused("a bond of nothing is no bond")
+    if draft.supersedes in {said.bond for _, said in facts.of("bond-release", kinds.BondRelease)}:
+        raise RecordRefused(f"bond {draft.supersedes} was released already", "File a bond that was posted since anew.")
+
+
 def _release(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.BondRelease, draft.body)
-    if any(said.bond == body.bond for _, said in facts.of("bond-release", kinds.BondRelease)):
-        raise RecordRefused(f"bond {body.bond} was released already")
+    posted = next(record.at for record, _ in facts.of("bond", kinds.Bond) if record.ref == body.bond)
+    if draft.at < posted:
+        raise RecordRefused(f"bond {body.bond} was posted at {instant_text(posted)}, after that release")
+    for record, said in facts.of("bond-release", kinds.BondRelease):
+        if said.bond == body.bond and record.ref != draft.supersedes:
+            raise RecordRefused(f"bond {body.bond} was released already", "Supersede that release if it was wrong.")
 
 
 def _withdrawal(draft: Draft, facts: CaseFacts) -> None:
@@ -182,6 +206,7 @@ CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
     "award": _award,
     "quote": _quote,
     "reserve": _reserve,
+    "bond": _bond,
     "bond-release": _release,
     "withdrawal": _withdrawal,
 }

@@ -1,6 +1,7 @@
 """Files a record about a case: checked against all that is there, stored with what it adds, and judged at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
 from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
 from tracer.custody.record import Record
-from tracer.custody.records import Control, PlannedLeg, Sale, Statement, Valuation
+from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
 from tracer.proof.control.ethereum import ContractSaid
 from tracer.store.cases import insert_legs, next_id
@@ -48,14 +49,26 @@ def file_records(
     """
     try:
         with store.connection.begin():
-            filed = [
-                file_record(store, case_ref, draft, chains, now, said.get(place)) for place, draft in enumerate(drafts)
-            ]
+            filed = []
+            for place, draft in enumerate(drafts):
+                with naming(place, len(drafts)):
+                    filed.append(file_record(store, case_ref, draft, chains, now, said.get(place)))
             store.oversight.recorded(case_of(store, case_ref)[0], now)
             return filed
     except BaseException:
         store.oversight.forget()
         raise
+
+
+@contextmanager
+def naming(place: int, many: int) -> Iterator[None]:
+    """Let what is refused say which of many records it is; place: from 0, people count from 1."""
+    try:
+        yield
+    except RecordRefused as error:
+        if many == 1:
+            raise
+        raise RecordRefused(f"record[{place + 1}]: {error}", error.remedy) from error
 
 
 def file_record(
@@ -136,7 +149,7 @@ def check_amounts(store: Store, draft: Draft) -> None:
     name = getattr(draft.body, "asset", None)
     if isinstance(name, str):
         asset = asset_of(store, name)
-        if isinstance(draft.body, Sale):
+        if isinstance(draft.body, Sale | Inquiry):
             units(draft.body.amount, asset, "amount")
     elif isinstance(draft.body, Valuation):
         raise RecordRefused("a valuation names an asset")
