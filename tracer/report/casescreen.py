@@ -47,7 +47,7 @@ def print_clocks(answer: Answer, screen: Screen) -> None:
     """The clocks under each reading."""
     if not answer.data["clocks"]:
         return
-    screen.head(f"Clocks at {answer.data['clock_utc']}")
+    screen.head(f"Clocks at {answer.data['clock_utc'] or 'no instant yet'}")
     for clock in answer.data["clocks"]:
         used = f"{span_text(clock['elapsed_s'])} of {span_text(clock['limit_s'])}, {clock['percent']} %"
         text = STATES[clock["state"]] + (f": {used}" if clock["start_utc"] else "")
