@@ -148,7 +148,7 @@ def dry_book(book: Book, points: set[Outpoint], targets: set[Holder]) -> Book:
         for target in targets
         for leg in book.legs_to.get(target, ())
     ]
-    return Book(
+    shadow = Book(
         book.case_id,
         book.ref,
         book.seizure,
@@ -161,3 +161,5 @@ def dry_book(book: Book, points: set[Outpoint], targets: set[Holder]) -> Book:
         dict(book.judged),
         missing=book.missing,
     )
+    shadow.securing = book.securing
+    return shadow

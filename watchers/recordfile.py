@@ -18,9 +18,10 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RecordRefused(f"{path}: is not TOML: {one_line(error)}") from error
     records = table.get("record")
-    if set(table) != {"record"} or not isinstance(records, list):
+    tables = isinstance(records, list) and all(isinstance(one, dict) for one in records)
+    if set(table) != {"record"} or not tables:
         raise RecordRefused(f"{path}: expected [[record]] tables and nothing else")
-    return records
+    return [dict(one) for one in records or ()]
 
 
 def plain(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from tracer.proof.control.ethereum import ContractSaid
 from tracer.proof.control.shown import Method, contract_question
 from tracer.store.chains import ChainHandle
 from tracer.store.controlled import expected_of
-from tracer.store.recording import Filed, case_of, file_records, note_alert
+from tracer.store.recording import Filed, case_of, file_records, naming, note_alert
 from tracer.store.writer import Store
-from tracer.strict import Text, Unreadable, key_text, one_line, read
+from tracer.strict import Text, Unreadable, key_text, one_line, read, show
 from tracer.types import BlockRef, ChainId, Holder
 from watchers.follow import Follower
 
@@ -31,6 +31,8 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
         raise RecordRefused(f"there is no kind of records {kind!r}; there is {', '.join(KINDS)}")
     fields = {key: value for key, value in table.items() if key not in (*COMMON, "kind")}
     if "file" in fields and "sha256" in KINDS[kind].model_fields:
+        if "sha256" in fields:
+            raise RecordRefused(f"{kind}: expected exactly one of sha256, file", "Keep one of them.")
         fields["sha256"] = hashed(base / str(fields.pop("file")))
     if kind == "control":
         fields = control_fields(fields, base)
@@ -42,7 +44,10 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
         raise RecordRefused(f"{kind}: {where}: {error.fault.text}", error.fault.fix) from error
     except ValueError as error:
         raise RecordRefused(f"{kind}: at: {error}") from error
-    texts = {key: None if table.get(key) is None else str(table[key]) for key in COMMON}
+    texts = {key: table.get(key) for key in COMMON if key != "at"}
+    for key, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise RecordRefused(f"{kind}: {key}: expected text, got {show(value)}")
     if texts["by"] is None:
         raise RecordRefused(f"{kind}: nobody is named who files it", "Give --by NAME. Nothing was written.")
     assert isinstance(at, int)
@@ -90,7 +95,10 @@ def file_into(
 ) -> list[Filed]:
     """File what a command sent; the followers are paused or do not run. said: as in `file_records`."""
     now = int(time.time())
-    drafts = [draft_of(typed(table), Path(str(body["base"])), now) for table in body["records"]]
+    drafts = []
+    for place, table in enumerate(body["records"]):
+        with naming(place, len(body["records"])):
+            drafts.append(draft_of(typed(table), Path(str(body["base"])), now))
     return file_records(store, str(body["case"]), drafts, chains, now, said)
 
 

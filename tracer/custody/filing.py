@@ -1,5 +1,6 @@
 """What may be filed about a case: a record is checked against what is there before anything is stored. Pure."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -8,8 +9,9 @@ from pydantic import BaseModel
 
 from tracer.custody import records as kinds
 from tracer.custody.facts import CaseFacts
+from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
-from tracer.custody.record import Body, Record
+from tracer.custody.record import ID, ID_SAID, Body, Record
 from tracer.errors import OperatorError
 
 
@@ -33,7 +35,7 @@ class Draft:
     supersedes: str | None = None
 
 
-NAMES = {"leg": "leg", "bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "recording"}
+NAMES = {"bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "recording"}
 """Fields that name something of the case, and what kind of thing."""
 
 INSTITUTIONS = ("venue", "institution", "buyer")
@@ -55,27 +57,34 @@ def check_draft(draft: Draft, facts: CaseFacts, preset: Preset, watches: Callabl
 
 
 def check_people(draft: Draft, preset: Preset) -> None:
-    """Two different people where the preset asks for two."""
+    """Names that tell people apart, and two different people where the preset asks for two."""
     if not draft.actor.strip():
         raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
+    for name in (draft.actor, draft.second):
+        if name is not None and (not name.isprintable() or " ".join(name.split()) != name):
+            text = f"{name!r} is no name: one line, without spaces around it or two in a row"
+            raise RecordRefused(text, "Write the name as it was written before. Nothing was written.")
     if draft.second is not None and draft.second == draft.actor:
         raise RecordRefused(f"{draft.actor} cannot confirm what {draft.actor} files", "Give another name to --second.")
     if draft.kind in preset.file.two_people and draft.second is None:
-        text = f"under {preset.name} two people file a {draft.kind} record"
+        text = f"under {preset.name} two people file records of kind {draft.kind}"
         raise RecordRefused(text, "Name the one who confirms it (--second NAME). Nothing was written.")
 
 
 def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) -> None:
     """Whatever the record names is there."""
     values = cast(BaseModel, draft.body).model_dump()
-    there = {kind: {record.ref for record in facts.current.get(kind, ())} for kind in NAMES.values()}
-    there["leg"] = {leg.ref for leg in facts.legs.values() if not leg.withdrawn}
     for field, kind in NAMES.items():
-        if field in values and values[field] not in there[kind]:
-            raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there[kind])}")
-    for ref in values.get("legs", ()):
-        if ref not in there["leg"]:
-            raise RecordRefused(f"legs: the case has no leg {ref!r}{near(there['leg'])}")
+        if field in values:
+            there = {record.ref for record in facts.current.get(kind, ())}
+            if values[field] not in there:
+                raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there)}")
+    legs = [(key, ref) for key in ("leg", "legs") for ref in listed(values.get(key, ()))]
+    for field, ref in legs:
+        leg = facts.leg(ref)
+        if leg is None or leg.withdrawn:
+            there = {one.ref for one in facts.legs.values() if not one.withdrawn}
+            raise RecordRefused(f"{field}: the case has no leg {ref!r}{near(there)}")
     for field in INSTITUTIONS:
         if field in values and values[field] not in facts.institutions:
             text = f"{field}: the case has no institution {values[field]!r}{near(set(facts.institutions))}"
@@ -86,6 +95,11 @@ def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) 
     for ref in named:
         if not watches(ref):
             raise RecordRefused(f"the case has no watch {ref!r}", "Declare it in the case file first.")
+
+
+def listed(value: object) -> tuple[str, ...]:
+    """One name, or several, as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, tuple) else ()
 
 
 def near(names: set[str]) -> str:
@@ -101,8 +115,10 @@ def check_superseded(draft: Draft, facts: CaseFacts) -> None:
         if not old:
             fix = "A leg of the case file is withdrawn instead." if draft.kind == "leg" else None
             raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
-    taken = {record.ref for record in facts.records if record.kind == draft.kind}
-    if draft.ref is not None and (draft.ref in taken or (draft.kind == "leg" and draft.ref in facts.by_ref)):
+    if draft.ref is not None and not re.fullmatch(ID, draft.ref):
+        raise RecordRefused(f"id: expected {ID_SAID}, got {draft.ref!r}")
+    again = (draft.kind, draft.ref) in facts.named or (draft.kind == "leg" and draft.ref in facts.by_ref)
+    if draft.ref is not None and again:
         raise RecordRefused(
             f"the case has a {draft.kind} {draft.ref!r} already", "Records never change: give a new id."
         )
@@ -124,8 +140,8 @@ def check_order(draft: Draft) -> None:
 
 def _approval(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Approval, draft.body)
-    for record, said in facts.of("approval", kinds.Approval):
-        if said.leg == body.leg and record.actor == draft.actor:
+    for record in facts.approvals.get(body.leg, ()):
+        if record.actor == draft.actor:
             raise RecordRefused(f"{draft.actor} approved leg {body.leg} already", "Another person has to approve it.")
     planned = [record for record, _ in facts.of("leg", kinds.PlannedLeg) if record.ref == body.leg]
     if planned and draft.actor in (planned[0].actor, planned[0].second):
@@ -134,7 +150,9 @@ def _approval(draft: Draft, facts: CaseFacts) -> None:
 
 def _award(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Award, draft.body)
-    quoted = next(said for record, said in facts.of("quote", kinds.Quote) if record.ref == body.quote)
+    came, quoted = next((r, said) for r, said in facts.of("quote", kinds.Quote) if r.ref == body.quote)
+    if came.at > draft.at:
+        raise RecordRefused(f"quote {body.quote} came at {instant_text(came.at)}, after that award")
     if quoted.inquiry != body.inquiry:
         raise RecordRefused(f"quote {body.quote} is for inquiry {quoted.inquiry}, not {body.inquiry}")
     for record, said in facts.of("award", kinds.Award):
@@ -144,6 +162,9 @@ def _award(draft: Draft, facts: CaseFacts) -> None:
 
 def _quote(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Quote, draft.body)
+    begun = next(record.at for record, _ in facts.of("inquiry", kinds.Inquiry) if record.ref == body.inquiry)
+    if draft.at < begun:
+        raise RecordRefused(f"inquiry {body.inquiry} began at {instant_text(begun)}, after that quote")
     for record, said in facts.of("quote", kinds.Quote):
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
@@ -156,10 +177,21 @@ def _reserve(draft: Draft, facts: CaseFacts) -> None:
             raise RecordRefused(f"inquiry {body.inquiry} has a reserve already", "Supersede that reserve.")
 
 
+def _bond(draft: Draft, facts: CaseFacts) -> None:
+    if not cast(kinds.Bond, draft.body).sum.minor:
+        raise RecordRefused("a bond of nothing is no bond")
+    if draft.supersedes in {said.bond for _, said in facts.of("bond-release", kinds.BondRelease)}:
+        raise RecordRefused(f"bond {draft.supersedes} was released already", "File a bond that was posted since anew.")
+
+
 def _release(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.BondRelease, draft.body)
-    if any(said.bond == body.bond for _, said in facts.of("bond-release", kinds.BondRelease)):
-        raise RecordRefused(f"bond {body.bond} was released already")
+    posted = next(record.at for record, _ in facts.of("bond", kinds.Bond) if record.ref == body.bond)
+    if draft.at < posted:
+        raise RecordRefused(f"bond {body.bond} was posted at {instant_text(posted)}, after that release")
+    for record, said in facts.of("bond-release", kinds.BondRelease):
+        if said.bond == body.bond and record.ref != draft.supersedes:
+            raise RecordRefused(f"bond {body.bond} was released already", "Supersede that release if it was wrong.")
 
 
 def _withdrawal(draft: Draft, facts: CaseFacts) -> None:
@@ -174,6 +206,7 @@ CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
     "award": _award,
     "quote": _quote,
     "reserve": _reserve,
+    "bond": _bond,
     "bond-release": _release,
     "withdrawal": _withdrawal,
 }
@@ -183,14 +216,15 @@ def ref_of(draft: Draft, facts: CaseFacts) -> str:
     """The record's own name, or the next number of its kind."""
     if draft.ref is not None:
         return draft.ref
-    taken = {record.ref for record in facts.records if record.kind == draft.kind}
-    number = len(taken) + 1
-    while f"{draft.kind}-{number}" in taken:
+    number = len(facts.current.get(draft.kind, ())) + 1
+    while (draft.kind, f"{draft.kind}-{number}") in facts.named:
         number += 1
     return f"{draft.kind}-{number}"
 
 
 def superseded_id(draft: Draft, facts: CaseFacts) -> int | None:
     """The id of the record that this one supersedes, if it does."""
+    if draft.supersedes is None:
+        return None
     found: list[Record] = [r for r in facts.current.get(draft.kind, ()) if r.ref == draft.supersedes]
     return found[0].id if found else None

@@ -19,7 +19,8 @@ def parse_instant(value: object) -> object:
         except ValueError:
             raise ValueError(f"expected {_FORM}, got {value!r}") from None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError(f"expected {_FORM}, got {value!r}")
+        got = value.isoformat() if isinstance(value, datetime) else repr(value)
+        raise ValueError(f"expected {_FORM}, got {got}")
     if value.microsecond or value.year < 1970:
         raise ValueError(f"expected a whole second since 1970, got {value.isoformat()}")
     return (value - _EPOCH) // timedelta(seconds=1)

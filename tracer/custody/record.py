@@ -31,7 +31,8 @@ def _rate(text: str) -> str:
     return text
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+ID = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}"
+Id = Annotated[str, StringConstraints(pattern=f"^{ID}$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=500)]
 Instant = Annotated[int, BeforeValidator(parse_instant)]
 MoneyText = Annotated[str, AfterValidator(_money)]

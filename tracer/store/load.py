@@ -216,18 +216,19 @@ def load_casework(
 def look_alikes_of(connection: Connection, chain: ChainHandle) -> Callable[[int], LookAlikes]:
     """The addresses of a case on a chain that others may be mistaken for, read when they are first asked for.
 
-    Of a case with very many watches, those that somebody pays on purpose: all but the seized ones.
+    Of a case with very many watches, those that somebody pays on purpose: all but the seized ones. The driver is asked,
+    because that begins no transaction: blocks are judged before the one that stores them begins.
     """
+    driver = connection.connection.driver_connection
+    assert driver is not None
 
     @cache
     def known(case_id: int) -> LookAlikes:
-        rows = connection.execute(
-            text(
-                "SELECT h.address, w.ref FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case"
-                " AND h.chain_id = :c AND h.address IS NOT NULL AND (w.role != 'seized'"
-                f" OR (SELECT count(*) FROM watch n WHERE n.case_id = :case) <= {MANY}) ORDER BY w.id"
-            ),
-            {"case": case_id, "c": chain.id},
+        rows = driver.execute(
+            "SELECT h.address, w.ref FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = ?1"
+            " AND h.chain_id = ?2 AND h.address IS NOT NULL AND (w.role != 'seized'"
+            f" OR (SELECT count(*) FROM watch n WHERE n.case_id = ?1) <= {MANY}) ORDER BY w.id",
+            (case_id, chain.id),
         )
         return LookAlikes((address, ref) for address, ref in rows)
 
