@@ -151,13 +151,8 @@ def _seized(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:
         refs = tuple(f"record:{record.id}" for record in declared)
         return Met(condition, True, min(record.at for record in declared), "", refs)
     waiting = sorted(chain for chain, at in facts.opened.items() if at is None)
-    missing = (
-        f"the seizure height on {', '.join(waiting)}"
-        if waiting
-        else ""
-        if facts.opened
-        else "a seizure height, or a declared-asset record"
-    )
+    asked = f"the seizure height on {', '.join(waiting)}" if waiting else ""
+    missing = asked if facts.opened else "a seizure height, or a declared-asset record"
     known = [at for at in facts.opened.values() if at is not None]
     return Met(condition, bool(facts.opened) and not waiting, max(known, default=None), missing)
 

@@ -27,7 +27,8 @@ def print_standing(answer: Answer, screen: Screen) -> None:
     screen.pairs(2, [("stage", f"{data['stage']}, {place} of {len(data['stages'])}{since}{sides}")])
     if data["regressed"]:
         back = data["regressed"]
-        screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, on {back['chain']} {back['height']}")])
+        why = "by a record" if back["chain"] is None else f"on {back['chain']} {back['height']}"
+        screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, {why}")])
     if data["next"]:
         for place, missing in enumerate(data["missing"]):
             head = f"{clean(data['next'])} waits for" if not place else "and for"
