@@ -67,8 +67,7 @@ def import_case(
         insert_declarations(store, added, case_id, chains, late)
         for chain, height in added.seizures.items():
             register_live(store.connection, case_id, chains[chain].id, height, limits.get(chain, Limits()), now)
-        store.oversight.forget()
-        store.oversight.recorded(case_id, now)
+        store.oversight.imported(case_id, now)
     return True
 
 
