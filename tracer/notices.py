@@ -78,14 +78,19 @@ def about_debits(
     """COLD-1: cold storage was debited outside a leg. KEY-1: a seized address paid otherwise than to be secured.
 
     Fees alone set off neither. KEY-1 holds until all SECURE legs of the chain are served; while none is planned, it is
-    about what no leg explains alone.
+    about what no leg explains alone. A TEST leg to where coins are secured is part of securing them.
     """
     outside = any(
         entry.holder is not None
         and (entry.place is Place.UNEXPLAINED or (entry.place is Place.INTERNAL and entry.leg_id is None))
         for entry in entries
     )
-    otherwise = bool(book.securing) and any(match.leg.plan.kind is not LegKind.SECURE for match in matches)
+    safe = {leg.plan.target for leg in book.securing}
+    otherwise = bool(safe) and any(
+        match.leg.plan.kind is not LegKind.SECURE
+        and not (match.leg.plan.kind is LegKind.TEST and match.leg.plan.target in safe)
+        for match in matches
+    )
     secured = bool(book.securing) and all(leg.complete for leg in book.securing)
     notices: list[Notice] = []
     for holder in dict.fromkeys(holder for paid in flow.debits.values() for holder in paid):

@@ -82,8 +82,16 @@ def limits_of(chain: ChainConfig) -> Limits:
 def label_into(store: Store, pack: Pack, followers: Sequence[Follower]) -> Imported:
     """Store a pack of labels; every follower must be paused or not yet running."""
     chains = {follower.handle.caip2: follower.handle.id for follower in followers}
-    with store.connection.begin():
-        return import_pack(store.connection, pack, chains, int(time.time()))
+    now = int(time.time())
+    try:
+        with store.connection.begin():
+            imported = import_pack(store.connection, pack, chains, now)
+            if imported.new:
+                store.oversight.labelled(now)
+            return imported
+    except BaseException:
+        store.oversight.forget()
+        raise
 
 
 async def run(config: Config, *, until_tip: bool) -> int:

@@ -353,6 +353,16 @@ def said(bench: Bench, ref: str) -> str:
     raise AssertionError(ref)
 
 
+@pytest.mark.parametrize(("target", "told"), [("auth", []), ("agent", ["KEY-1"])])
+def test_a_test_transfer_to_where_coins_are_secured_is_part_of_securing_them(
+    benches: Any, target: str, told: list[str]
+) -> None:
+    tested = replace(ALPHA, legs=(*ALPHA.legs, leg("a-test", LegKind.TEST, ("s1",), target, 5)))
+    bench, chain = started(benches, [tested], {"s1": 515})
+    done = bench.connect(chain.block([([coin_of(chain, "s1")], [(target, 5), ("s1", 500)])]))
+    assert [notice.rule for notice in done.notices] == told
+
+
 def test_a_leg_closes_and_its_fee_has_a_place(benches: Any) -> None:
     bench, chain = started(benches, [ALPHA], {"s1": 510})
     assert totals(bench, "alpha") == (510, 0, 510, 0, 0, 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.custody_facts import DAY, HOUR, T0, arrived, asset, chain, leg, preset, record
+from tests.unit.custody_facts import DAY, HOUR, T0, arrived, asset, chain, facts, found, leg, preset, record
 from tracer.custody.assess import Assessor
 from tracer.custody.facts import CONTRADICTED, NOT_SHOWN, SHOWN, Attested, CaseFacts, InstitutionFacts, LegFacts
 from tracer.custody.record import Record
@@ -189,3 +189,12 @@ def test_a_later_segment_shows_that_a_recording_is_missing() -> None:
     case.put_leg(leg(2, "RECEIVE", T0))
     case.put_records([record(1, "recording", T0 + 9, sha256="a" * 64, start=T0 + 1, end=T0 + 9, device="camera 1")])
     assert ("REC-1", "leg:receive-2") in Assessor(BY).assess(case).findings
+
+
+def test_what_is_normal_under_a_preset_is_told_and_goes_against_nothing() -> None:
+    case = facts(leg(1, "DEPOSIT", T0))
+    stages = [{"name": "OPENED", "gate": []}]
+    (bare,) = found("EXC-2", case, preset(stages))
+    (normal,) = found("EXC-2", case, preset(stages, normal=["EXC-2"]))
+    assert (bare.found.shown, normal.found.shown) == (True, False)
+    assert (normal.severity, normal.found.message) == (bare.severity, bare.found.message)

@@ -4,7 +4,7 @@ Legs are many and change rarely: what rules find of a leg is kept until the leg,
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tracer.custody.case import LegKind
 from tracer.custody.clocks import ClockState, run_clocks
@@ -48,30 +48,31 @@ class Assessor:
         findings = {one.key: one for found in self.of_legs.values() for one in found if one.found.told_at(now)}
         for rule in ON_CASE:
             if rule.id not in off and rule.on_case is not None:
-                findings.update({one.key: one for one in as_findings(rule, rule.on_case(facts, self.preset))})
+                findings.update({one.key: one for one in self._as_findings(rule, rule.on_case(facts, self.preset))})
         finding = {one.rule for one in findings.values()}
         critical = any(one.severity == "CRITICAL" and one.found.shown for one in findings.values())
         standing = stand(facts, self.preset, finding, critical)
         clocks = tuple(run_clocks(facts, self.preset, standing))
         for rule, late in clock_findings(facts, self.preset, standing, clocks):
             if rule.id not in off:
-                findings.update({one.key: one for one in as_findings(rule, [late])})
+                findings.update({one.key: one for one in self._as_findings(rule, [late])})
         return Assessment(findings, standing, clocks, now)
 
     def _leg_findings(self, number: int, facts: CaseFacts, off: frozenset[str]) -> Iterator[Finding]:
         leg = facts.legs[number]
         for rule in ON_LEG:
             if rule.id not in off and rule.on_leg is not None:
-                yield from as_findings(rule, rule.on_leg(leg, facts, self.preset))
+                yield from self._as_findings(rule, rule.on_leg(leg, facts, self.preset))
+
+    def _as_findings(self, rule: Rule, found: Iterable[Found]) -> Iterator[Finding]:
+        """What a rule found, with the rule; where that is normal, it cannot be shown, and goes against nothing."""
+        normal = rule.id in self.preset.file.normal
+        for one in found:
+            said = replace(one, shown=False) if normal else one
+            yield Finding(rule.id, rule.version, one.severity or rule.severity, rule.lane, said)
 
 
 def with_tested(facts: CaseFacts, legs: Collection[int]) -> set[int]:
     """Legs that changed, and those whose receiver a changed TEST leg tests: it decides about them too."""
     tests = (leg for number in legs if (leg := facts.legs[number]).kind is LegKind.TEST)
     return {*legs, *(number for leg in tests for number in facts.paying[leg.asset, leg.target_key])}
-
-
-def as_findings(rule: Rule, found: Iterable[Found]) -> Iterator[Finding]:
-    """What a rule found, with the rule."""
-    for one in found:
-        yield Finding(rule.id, rule.version, one.severity or rule.severity, rule.lane, one)

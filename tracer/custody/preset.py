@@ -128,7 +128,7 @@ class PresetFile(Table):
     normal: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description="ids of rules that find something in every such case; they are told all the same",
+        description="ids of rules that find something in every such case: it is told, as NOT_SHOWN",
     )
     two_people: tuple[str, ...] = Field(default=(), strict=False, description="kinds of records that two people file")
     needs: tuple[NeedsTable, ...] = Field(default=(), strict=False, description="[[needs]] tables")

@@ -16,6 +16,7 @@ from tracer.custody.presetfiles import parse_preset
 from tracer.custody.record import Record
 from tracer.notices import Notice
 from tracer.store.casefacts import (
+    CUSTODY,
     load_facts,
     read_assets,
     read_chains,
@@ -31,7 +32,8 @@ from tracer.store.tables import AlertRow
 JUDGE = "tracerd"
 """Who resolves and reopens alerts when facts change."""
 
-Key = tuple[str, str]
+Key = tuple[str, str, str, bool]
+"""Rule, subject, severity, whether the facts go against the rule: when one of them changes, another alert is given."""
 
 
 @dataclass(slots=True)
@@ -105,6 +107,26 @@ class Oversight:
         self.cases.pop(case_id, None)
         self._assess(self._watched(case_id), None, None, now)
 
+    def imported(self, case_id: int, now: int) -> None:
+        """Judge a case that was imported, and those that have a custody address in common with it."""
+        self.forget()
+        self.recorded(case_id, now)
+        rows = self.connection.execute(
+            text(
+                "SELECT DISTINCT o.case_id FROM watch w JOIN watch o ON o.holder_id = w.holder_id AND o.case_id != :c"
+                f" WHERE w.case_id = :c AND w.role IN {CUSTODY} AND o.role IN {CUSTODY} ORDER BY 1"
+            ),
+            {"c": case_id},
+        ).all()
+        for (other,) in rows:
+            self.recorded(int(other), now)
+
+    def labelled(self, now: int) -> None:
+        """Judge every case anew: labels came, or took the place of others."""
+        self.forget()
+        for (case_id,) in self.connection.execute(text("SELECT id FROM cases ORDER BY id")).all():
+            self.recorded(int(case_id), now)
+
     def filed(self, case_id: int, record: Record) -> None:
         """Take in what was just filed, before the next record is checked; `recorded` judges it."""
         watched = self._watched(case_id)
@@ -156,7 +178,8 @@ class Oversight:
     def _tell(self, watched: Watched, done: Assessment, tip: tuple[int, int] | None, now: int) -> None:
         """Open alerts for what is found now and was not before, and resolve those of what is found no more."""
         block_id = None if tip is None else tip[1]
-        for key, finding in done.findings.items():
+        found = {key_of(finding): finding for finding in done.findings.values()}
+        for key, finding in found.items():
             if key in watched.alerts:
                 continue
             number = watched.resolved.pop(key, None)
@@ -165,7 +188,7 @@ class Oversight:
             else:
                 self.note_event(number, now, "reopened", JUDGE, finding.found.message, block_id)
             watched.alerts[key] = number
-        for key in [key for key in watched.alerts if key not in done.findings]:
+        for key in [key for key in watched.alerts if key not in found]:
             number = watched.alerts.pop(key)
             watched.resolved[key] = number
             self.note_event(number, now, "resolved", JUDGE, "the facts no longer say so", block_id)
@@ -240,19 +263,24 @@ class Oversight:
 
 
 def stored_findings(connection: Connection, case_id: int) -> tuple[dict[Key, int], dict[Key, int]]:
-    """The alerts of what rules found of a case: those that hold, and those that were resolved; by rule and subject."""
+    """The alerts of what rules found of a case: those that hold, and those that were resolved."""
     holding: dict[Key, int] = {}
     resolved: dict[Key, int] = {}
-    for number, rule, subject, last in connection.execute(
+    for number, rule, subject, severity, shown, last in connection.execute(
         text(
-            "SELECT a.id, a.rule, a.subject, (SELECT e.what FROM alert_event e WHERE e.alert_id = a.id"
-            f" AND e.actor = '{JUDGE}' ORDER BY e.id DESC LIMIT 1) FROM alert a"
+            "SELECT a.id, a.rule, a.subject, a.severity, a.shown, (SELECT e.what FROM alert_event e"
+            f" WHERE e.alert_id = a.id AND e.actor = '{JUDGE}' ORDER BY e.id DESC LIMIT 1) FROM alert a"
             " WHERE a.case_id = :c AND a.subject IS NOT NULL ORDER BY a.id"
         ),
         {"c": case_id},
     ):
-        (resolved if last == "resolved" else holding)[rule, subject] = number
+        (resolved if last == "resolved" else holding)[rule, subject, severity, bool(shown)] = number
     return holding, resolved
+
+
+def key_of(finding: Finding) -> Key:
+    """What tells a finding from others, and from what it was before."""
+    return (*finding.key, finding.severity, finding.found.shown)
 
 
 def last_said(connection: Connection, case_id: int) -> tuple[str, ...]:
