@@ -34,7 +34,7 @@ from tracer.custody.filing import Draft
 from tracer.custody.instants import instant_text
 from tracer.custody.records import Hold
 from tracer.report import precheck as checking
-from tracer.store.filed import insert_record
+from tracer.store.appended import insert_record
 from tracer.types import ChainId, Holder, Role, outpoint
 
 COIN = outpoint(txid("receive"), 0)

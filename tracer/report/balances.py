@@ -7,7 +7,7 @@ from tracer.proof.keccak import keccak
 from tracer.proof.trie import BadProof
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Check, Row, money
 from tracer.report.spans import uncovered
-from tracer.store.checkrows import HELD
+from tracer.store.counting import HELD
 from tracer.store.reader import Reader
 from tracer.types import Lane
 

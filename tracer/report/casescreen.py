@@ -31,7 +31,8 @@ def print_standing(answer: Answer, screen: Screen) -> None:
         screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, {why}")])
     if data["next"]:
         for place, missing in enumerate(data["missing"]):
-            screen.pairs(2, [(f"for {data['next']}" if not place else "", clean(missing))])
+            head = f"{clean(data['next'])} waits for" if not place else "and for"
+            screen.pairs(2, [("next" if not place else "", f"{head} {clean(missing)}")])
     screen.pairs(2, [("do next", clean(data["action"]))])
     screen.pairs(2, [("preset", f"{clean(data['preset'])}  SHA-256 {data['preset_sha256']}")])
     print_clocks(answer, screen)

@@ -17,7 +17,7 @@ from tracer.report.answer import Answer, Check, Row
 from tracer.report.casestatus import preset_if_any
 from tracer.report.custody import numbers_of
 from tracer.report.places import NothingThere, begin, case_chains
-from tracer.store.backfills import published
+from tracer.store.counting import published
 from tracer.store.filed import load_records
 from tracer.store.load import load_attestations, load_legs
 from tracer.store.reader import Reader

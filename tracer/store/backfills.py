@@ -49,14 +49,6 @@ class SupersededRow(SQLModel, table=True):
     body: str
 
 
-def published(alias: str) -> str:
-    """The SQL condition that a row of `watch`, `seizure` or `leg` counts: it is not late, or its past has been read."""
-    return (
-        f"({alias}.late_id IS NULL OR EXISTS (SELECT 1 FROM backfill late WHERE late.id = {alias}.late_id"
-        " AND late.published_height IS NOT NULL))"
-    )
-
-
 def reopen(connection: Connection, chain_id: int, blocks: Sequence[int]) -> None:
     """Let cases be back-filled on, whose past was read while blocks were off the chain that come back now.
 

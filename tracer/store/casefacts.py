@@ -21,7 +21,7 @@ from tracer.custody.facts import (
 )
 from tracer.custody.records import Withdrawal
 from tracer.custody.rules.addresses import MIXING, SANCTIONED
-from tracer.store.backfills import published
+from tracer.store.counting import published
 from tracer.store.filed import load_records
 
 SOME = 400

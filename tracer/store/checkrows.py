@@ -8,11 +8,11 @@ from tracer.book import Book
 from tracer.store.blockrows import Rows
 from tracer.store.chains import ChainHandle
 from tracer.store.checked import BalanceCheckRow, SpanClosingRow
+from tracer.store.counting import HELD
 from tracer.store.rows import insert_many
-from tracer.types import HELD_ROLES, AssetId, Checked, Holder, Kind, Lane, Movement
+from tracer.types import AssetId, Checked, Holder, Kind, Lane, Movement
 from tracer.value import Check, Standing, Values
 
-HELD = ", ".join(f"'{role.value}'" for role in sorted(HELD_ROLES, key=lambda role: role.value))
 IS_HELD = f"EXISTS (SELECT 1 FROM watch w WHERE w.holder_id = k.holder_id AND w.role IN ({HELD}))"
 
 

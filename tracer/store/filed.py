@@ -10,11 +10,8 @@ from collections.abc import Sequence
 import orjson
 from sqlalchemy import Connection, text
 
-from tracer.custody.filing import Draft
 from tracer.custody.record import Body, Record
 from tracer.custody.records import KINDS, Control
-from tracer.store.overseen import RecordRow
-from tracer.store.rows import insert_many
 
 NONE = bytes(32)
 """What stands for the digest before a case's first record."""
@@ -33,44 +30,6 @@ def lane_of(body: Body) -> str:
 def digest_of(previous: bytes, case: str, fields: Sequence[object]) -> bytes:
     """The digest of a record; fields: in the order that the module names, from the kind on."""
     return hashlib.sha256(orjson.dumps([previous.hex(), case, *fields])).digest()
-
-
-def insert_record(
-    connection: Connection, case: tuple[int, str], draft: Draft, ref: str, supersedes: int | None, now: int
-) -> int:
-    """Append a record to a case (id, ref) inside the caller's transaction; returns its number."""
-    row = connection.execute(
-        text("SELECT digest FROM record WHERE case_id = :c ORDER BY id DESC LIMIT 1"), {"c": case[0]}
-    ).first()
-    previous = NONE if row is None else bytes(row[0])
-    number = int(connection.execute(text("SELECT coalesce(max(id), 0) + 1 FROM record")).scalar_one())
-    lane, body = lane_of(draft.body), body_text(draft.body)
-    said = (draft.kind, ref, draft.supersedes, draft.actor, draft.second, draft.at, now, draft.document, lane, body)
-    document = None if draft.document is None else bytes.fromhex(draft.document)
-    insert_many(
-        connection,
-        RecordRow,
-        "id case_id kind ref supersedes_id actor second at recorded_at document lane body previous digest",
-        [
-            (
-                number,
-                case[0],
-                draft.kind,
-                ref,
-                supersedes,
-                draft.actor,
-                draft.second,
-                draft.at,
-                now,
-                document,
-                lane,
-                body,
-                previous,
-                digest_of(previous, case[1], said),
-            )
-        ],
-    )
-    return number
 
 
 def load_records(connection: Connection, case_id: int) -> list[Record]:

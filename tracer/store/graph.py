@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from tracer.errors import OperatorError
-from tracer.store.backfills import published
+from tracer.store.counting import published
 from tracer.store.tracerows import unpacked
 from tracer.taint.accounts import Key, Payment
 from tracer.taint.history import LAST, Coinbase, CoinTx, Made, Order, Spent

@@ -1,36 +1,12 @@
-"""Where a chain's verified headers begin: the table, and what is read and written of it."""
+"""Where a chain's verified headers begin: what is read and written of it."""
 
 from collections.abc import Iterator
 
 import orjson
-from sqlalchemy import BigInteger, Connection, Index, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Connection, text
 
 from tracer.proof.headers import Context
-from tracer.store.columns import units
 from tracer.types import Hash
-
-
-class HeaderAnchorRow(SQLModel, table=True):
-    """A block up to which all headers were fetched and verified once, from the genesis block or a checkpoint on.
-
-    origin: which of the two. work: hashes expected for the chain from there to here. The others are the block's
-    `tracer.proof.headers.Context`, from which verification goes on over the stored headers above.
-    """
-
-    __tablename__ = "header_anchor"
-    __table_args__ = (Index("ix_header_anchor_chain_id", "chain_id"),)
-    id: int | None = Field(default=None, primary_key=True)
-    chain_id: int = Field(foreign_key="chain.id")
-    height: int = Field(sa_type=BigInteger)
-    hash: bytes
-    origin: str
-    work: int = Field(sa_column=units())
-    bits: int = Field(sa_type=BigInteger)
-    times: str
-    first_time: int = Field(sa_type=BigInteger)
-    first_bits: int = Field(sa_type=BigInteger)
-    usual_bits: int = Field(sa_type=BigInteger)
 
 
 def save_anchor(connection: Connection, chain_id: int, context: Context, origin: str) -> None:

@@ -14,8 +14,8 @@ from tracer.book import Numbered
 from tracer.chain import NO_MARKS
 from tracer.errors import Inconsistent
 from tracer.prepared import KeptTx, Prepared
-from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
+from tracer.store.counting import published
 from tracer.store.past import Known, KnownIds, known_block, known_rows, number_below
 from tracer.store.pastrows import Found, insert_blocks, insert_new, join_below
 from tracer.store.rows import insert_many

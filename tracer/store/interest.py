@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from tracer.opening import Interest
-from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
+from tracer.store.counting import published
 from tracer.types import Holder, Outpoint, Role
 
 REMEMBERED = 100_000

@@ -14,9 +14,9 @@ from tracer.custody.ledger import Totals
 from tracer.custody.lookalike import LookAlikes
 from tracer.matching import Arrival, LegState
 from tracer.opening import Interest, Tracked
-from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
 from tracer.store.checkrows import load_drift, load_values
+from tracer.store.counting import published
 from tracer.store.interest import split_outpoints
 from tracer.store.liferows import load_lives
 from tracer.store.plans import load_plans, withdrawn_legs

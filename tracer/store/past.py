@@ -12,8 +12,8 @@ from tracer.casework import Casework
 from tracer.matching import LegState
 from tracer.prepared import Ids
 from tracer.rivals import Rivals
-from tracer.store.backfills import published
 from tracer.store.chains import ChainHandle
+from tracer.store.counting import published
 from tracer.store.interest import InterestReader, split_outpoints
 from tracer.store.load import load_attestations
 from tracer.store.plans import load_plans

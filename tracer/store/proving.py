@@ -6,9 +6,9 @@ from sqlalchemy import Connection, text
 
 from tracer.casework import Judged
 from tracer.errors import BlockRefused
-from tracer.store.backfills import published
 from tracer.store.blockrows import insert_judged
 from tracer.store.chains import ChainHandle
+from tracer.store.counting import published
 from tracer.store.liferows import insert_changes
 from tracer.store.tracerows import was_followed
 from tracer.store.writer import Store

@@ -13,11 +13,11 @@ from tracer.custody.record import Record
 from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
 from tracer.proof.control.ethereum import ContractSaid
+from tracer.store.appended import insert_record
 from tracer.store.cases import insert_legs, next_id
 from tracer.store.chains import ChainHandle
 from tracer.store.controlled import shown_control
 from tracer.store.declared import AttestationRow, DocumentRow
-from tracer.store.filed import insert_record
 from tracer.store.imported import stored_refs
 from tracer.store.rows import insert_many
 from tracer.store.writer import Store

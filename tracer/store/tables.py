@@ -8,12 +8,12 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from tracer.store import (
+    anchored,
     attributed,
     backfills,
     checked,
     declared,
     derived,
-    headerchain,
     observed,
     overseen,
     traced,
@@ -24,12 +24,12 @@ from tracer.store.columns import METADATA, Amount, units
 __all__ = [
     "METADATA",
     "Amount",
+    "anchored",
     "attributed",
     "backfills",
     "checked",
     "declared",
     "derived",
-    "headerchain",
     "observed",
     "overseen",
     "traced",
