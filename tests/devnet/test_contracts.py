@@ -44,7 +44,8 @@ def token_balance(node: Anvil, token: str, account: str) -> int:
 def test_every_contract_is_there() -> None:
     assert names() == (
         *("Deposit", "Depositor", "Factory", "FakeToken", "FeeToken", "Forwarder", "LoudToken", "Nft"),
-        *("RebasingToken", "Reverter", "SelfDestructor", "Signer", "SilentToken", "SoftToken", "Swap", "Token"),
+        *("RebasingToken", "Receipt", "Reverter", "SelfDestructor", "Signer", "SilentToken", "SoftToken", "Swap"),
+        "Token",
     )
 
 
