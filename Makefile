@@ -1,6 +1,7 @@
 # `make demo` and `make test` set up all that they need: the environment from requirements.lock, real nodes.
 
 PYTHON ?= python3
+INCIDENT ?= lookalike
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -33,8 +34,8 @@ $(READY): requirements.lock pyproject.toml
 nodes: venv ## find or install real bitcoind and anvil
 	@$(BIN)/python -m fixtures.install >&2
 
-demo: nodes ## play one disposal on both chains and print the report
-	@$(BIN)/python -m fixtures.demo
+demo: nodes ## play a disposal that keeps every rule, then an incident (INCIDENT=NAME; INCIDENT=list names them)
+	@$(BIN)/python -m fixtures.demo --incident $(INCIDENT)
 
 lint: venv ## check style and types
 	$(BIN)/ruff check .
@@ -60,5 +61,5 @@ contracts: venv ## compile the test contracts anew (needs npm)
 	@$(BIN)/python -m fixtures.contracts.build
 
 clean: ## remove the environment and what was built
-	rm -rf $(VENV) build *.egg-info demo.db demo.db-wal demo.db-shm benchmarks/out \
+	rm -rf $(VENV) build *.egg-info demo.db demo.db-wal demo.db-shm story.db benchmarks/out \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis

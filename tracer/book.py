@@ -97,6 +97,7 @@ class Book:
     legs_to: dict[Holder, list[LegState]] = field(default_factory=dict)
     by_id: dict[int, LegState] = field(default_factory=dict)
     deadlines: list[tuple[int, int]] = field(default_factory=list)
+    securing: list[LegState] = field(default_factory=list)
     missing: frozenset[Outpoint] = frozenset()
     drift: dict[tuple[Holder, AssetId], int] = field(default_factory=dict)
 
@@ -107,6 +108,7 @@ class Book:
             self.by_id[leg.plan.id] = leg
             if leg.arrivals:
                 self.unsettled.add(leg.plan.id)
+        self.securing = [leg for leg in self.legs if leg.plan.kind is LegKind.SECURE and not leg.withdrawn]
         self.deadlines = sorted(
             (leg.plan.deadline, leg.plan.id) for leg in self.legs if leg.plan.deadline and not leg.withdrawn
         )

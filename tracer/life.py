@@ -118,6 +118,19 @@ class Event(NamedTuple):
 
 
 @dataclass(slots=True)
+class Promise:
+    """An unconfirmed transaction that would serve legs (case, leg): its row, and the newest block's time when it came.
+
+    told: that it is stuck. It is known while the daemon runs, and looked at anew after a start.
+    """
+
+    row: int
+    legs: tuple[tuple[int, int], ...]
+    clock: int
+    told: bool = False
+
+
+@dataclass(slots=True)
 class Life:
     """A transfer that is not at rest; tx_id, pending_id: its rows in the store, as a block and as a mempool has it."""
 
@@ -174,10 +187,11 @@ def next_events(state: State | None, block: int | None, what: Observation) -> tu
 class Lives:
     """The transfers of one chain that are not at rest, by transaction id: a function of the store's rows.
 
-    marks: how far they were taken to be confirmed and final.
+    marks: how far they were taken to be confirmed and final. promised: what unconfirmed ones would do for legs.
     """
 
     open: dict[Hash, Life] = field(default_factory=dict)
+    promised: dict[Hash, Promise] = field(default_factory=dict)
     marks: Marks = NO_MARKS
     _unconfirmed: deque[Life] = field(default_factory=deque)
     _unsettled: deque[Life] = field(default_factory=deque)
@@ -193,6 +207,7 @@ class Lives:
         changes: list[Change] = []
         for tx_id, txid in txs:
             life = self.open.setdefault(txid, Life(txid))
+            self.promised.pop(txid, None)
             events = next_events(life.state, life.block, Included(block))
             life.tx_id, life.block, life.height = tx_id, block, height
             changes += self._follow(life, events)

@@ -85,9 +85,8 @@ def about_debits(
         and (entry.place is Place.UNEXPLAINED or (entry.place is Place.INTERNAL and entry.leg_id is None))
         for entry in entries
     )
-    securing = [leg for leg in book.legs if leg.plan.kind is LegKind.SECURE and not leg.withdrawn]
-    otherwise = bool(securing) and any(match.leg.plan.kind is not LegKind.SECURE for match in matches)
-    secured = bool(securing) and all(leg.complete for leg in securing)
+    otherwise = bool(book.securing) and any(match.leg.plan.kind is not LegKind.SECURE for match in matches)
+    secured = bool(book.securing) and all(leg.complete for leg in book.securing)
     notices: list[Notice] = []
     for holder in dict.fromkeys(holder for paid in flow.debits.values() for holder in paid):
         role, cold, address = payers(holder)

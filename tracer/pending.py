@@ -10,7 +10,7 @@ from itertools import count
 from tracer.book import Book
 from tracer.casework import Casework, Ids
 from tracer.chain import NO_MARKS
-from tracer.life import Change, Life, Lives, Observation, Seen
+from tracer.life import Change, Conflicted, Dropped, Life, Lives, Observation, Promise, Replaced, Seen
 from tracer.matching import LegState
 from tracer.notices import Notice
 from tracer.tracing import LiveRuns
@@ -19,6 +19,9 @@ from tracer.value import Values
 
 NO_BLOCK = BlockRef(-1, Hash(bytes(32)), Hash(bytes(32)))
 
+
+STUCK_S = 3_600
+"""Seconds of block time after which what was sent for a leg, and no block holds, is stuck."""
 
 AT_ONCE = frozenset({"LEG-1", "KEY-1", "COLD-1", "LEG-3"})
 """Rules that are told of before a block holds what set them off."""
@@ -77,19 +80,58 @@ def observe_pool(
 
     A debit outside every leg is told of once per transaction.
     """
-    observed = Observed([], [])
+    observed = Observed([], stuck(casework, held))
     for txid in new:
         life = casework.lives.open.get(txid) or Life(txid)
         life.pending_id = kept.rows[txid]
         changes = casework.lives.observe(life, Seen(kept.tip))
         observed.changes.extend(changes)
-        if changes and not kept.told(txid):
+        if changes:
             line = [one.facts for one in line_of(held[txid], held)]
-            observed.notices.extend((kept.rows[txid], notice) for notice in judge_pending(casework, line, now))
+            told, legs = judge_pending(casework, line, now)
+            casework.lives.promised[txid] = Promise(kept.rows[txid], legs, casework.clock)
+            observed.notices.extend((kept.rows[txid], notice) for notice in told if not kept.told(txid))
     for txid, what in fates.items():
         if txid in casework.lives.open:
-            observed.changes.extend(casework.lives.observe(casework.lives.open[txid], what))
+            changes = casework.lives.observe(casework.lives.open[txid], what)
+            observed.changes.extend(changes)
+            observed.notices.extend(broken(casework.lives.promised.pop(txid, None), txid, what) if changes else ())
     return observed
+
+
+def any_stuck(casework: Casework) -> bool:
+    """Whether something that was sent for a leg is stuck, and nobody was told."""
+    waiting = casework.lives.promised.values()
+    return any(one.legs and not one.told and casework.clock - one.clock >= STUCK_S for one in waiting)
+
+
+def stuck(casework: Casework, held: Mapping[Hash, Sighting]) -> list[tuple[int, Notice]]:
+    """LEG-6: what was sent for a leg has waited in the mempool for an hour of block time; told once."""
+    notices: list[tuple[int, Notice]] = []
+    for txid in [txid for txid in casework.lives.promised if txid not in held]:
+        if txid not in casework.lives.open:
+            del casework.lives.promised[txid]
+    for txid, promise in casework.lives.promised.items():
+        if txid in held and not promise.told and casework.clock - promise.clock >= STUCK_S:
+            promise.told = True
+            notices += [
+                (promise.row, Notice("LEG-6", "WARN", f"stuck: {txid.hex()} has waited for an hour", case_id, leg_id))
+                for case_id, leg_id in promise.legs
+            ]
+    return notices
+
+
+def broken(promise: Promise | None, txid: Hash, what: Observation) -> list[tuple[int, Notice]]:
+    """LEG-6: what was sent for a leg was replaced, lost a conflict, or was dropped by the mempool."""
+    match what:
+        case Replaced(by) | Conflicted(by):
+            said = f"replaced: {txid.hex()} gave way to {by.hex()}"
+        case Dropped():
+            said = f"dropped: the mempool lost {txid.hex()}"
+        case _:
+            return []
+    legs = () if promise is None else promise.legs
+    return [(promise.row, Notice("LEG-6", "WARN", said, case, leg)) for case, leg in legs if promise is not None]
 
 
 def line_of(one: Sighting, held: Mapping[Hash, Sighting]) -> list[Sighting]:
@@ -105,8 +147,12 @@ def line_of(one: Sighting, held: Mapping[Hash, Sighting]) -> list[Sighting]:
     return list(line.values())
 
 
-def judge_pending(casework: Casework, txs: Sequence[TxFacts], time: int) -> list[Notice]:
+def judge_pending(
+    casework: Casework, txs: Sequence[TxFacts], time: int
+) -> tuple[list[Notice], tuple[tuple[int, int], ...]]:
     """Say which debits of the last of some unconfirmed transactions lie outside every leg: one alert per case and rule.
+
+    Returns also the legs (case, leg) that it would serve.
 
     txs: the transactions that go before it (its unconfirmed ancestors), then itself. time: taken for that of the next
     block, if that is not before the newest block.
@@ -119,10 +165,11 @@ def judge_pending(casework: Casework, txs: Sequence[TxFacts], time: int) -> list
     for notice in done.notices:
         if notice.rule in AT_ONCE and notice.tx_id == number:
             told.setdefault((notice.case_id, notice.rule), []).append(notice)
+    legs = {(case_id, e.leg_id): None for case_id, tx_id, e in done.entries if tx_id == number and e.leg_id is not None}
     return [
         replace(notices[0], message=f"unconfirmed: {'; '.join(one.message for one in notices)}", tx_id=None)
         for notices in told.values()
-    ]
+    ], tuple((case_id, leg_id) for case_id, leg_id in legs if leg_id is not None)
 
 
 def dry(casework: Casework, txs: Iterable[TxFacts]) -> Casework:
@@ -148,7 +195,7 @@ def dry_book(book: Book, points: set[Outpoint], targets: set[Holder]) -> Book:
         for target in targets
         for leg in book.legs_to.get(target, ())
     ]
-    return Book(
+    shadow = Book(
         book.case_id,
         book.ref,
         book.seizure,
@@ -161,3 +208,5 @@ def dry_book(book: Book, points: set[Outpoint], targets: set[Holder]) -> Book:
         dict(book.judged),
         missing=book.missing,
     )
+    shadow.securing = book.securing
+    return shadow

@@ -37,6 +37,17 @@ def load_case(path: Path, config: Config) -> Case:
         raise CaseRefused(f"{path}: {key_text(fault.path, table)}: {fault.text}", fix) from error
 
 
+def filed(path: Path) -> CaseFile:
+    """Read a case file as it is written, its references not resolved; raises CaseRefused as `load_case` does."""
+    table, _ = _read_toml(path)
+    try:
+        return read(CaseFile, table)
+    except Unreadable as error:
+        raise CaseRefused(
+            f"{path}: {key_text(error.fault.path, table)}: {error.fault.text}", error.fault.fix
+        ) from error
+
+
 def _read_toml(path: Path) -> tuple[dict[str, Any], bytes]:
     try:
         body = path.read_bytes()

@@ -369,6 +369,7 @@ def _settle(given: Given, body: dict[str, Any]) -> int:
     return _finish(daemon.settle_halt(config, body))
 
 
+group.later["inspect"] = "watchers.inspectcommand:inspect"
 group.later["record"] = "watchers.recordcommand:record_group"
 group.later["statement"] = "watchers.statementcommand:statement"
 group.later["alert"] = "watchers.recordcommand:alert_group"

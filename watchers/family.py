@@ -14,6 +14,7 @@ from tracer.strict import Table, Text, Unfit, show
 from tracer.types import Asset, ChainId, Hash, Holder
 from tracer.units import base_units
 from watchers.archive import Archive
+from watchers.inspector import Inspector
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 
@@ -228,6 +229,7 @@ class Family(Generic[C]):
     parse_script: reads a script in hex; None on chains whose holders are accounts.
     descriptor_scripts: (chain, text, first, last) -> holders, `last` included; None: no descriptors.
     archive: with a node and scanner of its own, finds old transactions; None on chains whose history goes by account.
+    inspector: asks who else can move what was seized, with a node of its own.
     """
 
     settings: type[C]
@@ -239,3 +241,4 @@ class Family(Generic[C]):
     parse_script: Callable[[C, str], Holder] | None
     descriptor_scripts: Callable[[C, str, int, int], Sequence[Holder]] | None
     archive: Callable[[Any, Any], Archive] | None = None
+    inspector: Callable[[C], Inspector] | None = None

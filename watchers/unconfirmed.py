@@ -13,7 +13,7 @@ from tracer.casework import Casework
 from tracer.errors import TracerError
 from tracer.life import Dropped, Life, Observation, State
 from tracer.notices import Notice
-from tracer.pending import Kept, Observed, Sighting, observe_pool
+from tracer.pending import Kept, Observed, Sighting, any_stuck, observe_pool
 from tracer.store import liferows
 from tracer.types import Hash, Holder
 from watchers.follow import RETRY_S, Follower
@@ -101,7 +101,7 @@ class PoolWatcher:
             lives = casework.lives.open
             fresh = (one for txid, one in look.held.items() if txid not in lives or lives[txid].state is State.ORPHANED)
             new = [one for one in fresh if any(map(casework.interest_of, one.facts.parties))]
-            if new or fates:
+            if new or fates or any_stuck(casework):
                 self._store(casework, new, look.held, fates)
             self._held, self._held_at = frozenset(look.held), look.best
         return True

@@ -1,106 +1,49 @@
 """`make demo` as a newcomer runs it: what it prints and leaves, and that nothing else stays behind."""
 
-import os
-import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
 import pytest
+from harness.newcomer import ROOT, left_over, short_folder, start, wait_for_nothing
 
-from fixtures.bitcoind import Bitcoind
-from fixtures.ledger.check import failures
-from fixtures.scenarios.compare import compare
-from fixtures.scenarios.files import Policies
-from fixtures.scenarios.performance import Performance, ethereum_node
-from fixtures.scenarios.story import STEPS
-
-ROOT = Path(__file__).parent.parent.parent
-DEMO = [sys.executable, "-m", "fixtures.demo"]
+DEMO = [sys.executable, "-m", "fixtures.demo", "--incident"]
+LONG_S = 280
 END_S = 30.0
 
 
 @pytest.fixture
 def temporary(bitcoind_exe: Path, anvil_exe: Path) -> Iterator[Path]:
-    """A temporary folder of the demo's own, with a short name: the daemon's socket is in it."""
-    folder = Path(tempfile.mkdtemp(prefix="ct-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """A temporary folder of the demo's own."""
+    with short_folder() as folder:
+        yield folder
 
 
-def environment(temporary: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-
-
-def start(temporary: Path, folder: Path, command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(temporary),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def left_over(temporary: Path) -> list[str]:
-    """Files in the temporary folder, and processes that were started with one of them."""
-    processes = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if str(temporary) in line:
-            processes.append(line)
-    return [*processes, *(str(path) for path in temporary.rglob("*"))]
-
-
-def wait_for_nothing(temporary: Path) -> list[str]:
-    """Give processes that were told to end a moment; returns what stays."""
-    deadline = time.monotonic() + 5
-    while (left := left_over(temporary)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return left
-
-
-def test_the_demo_ends_as_its_ground_truth_says(temporary: Path, tmp_path: Path) -> None:
+def test_the_clean_demo_prints_what_is_recorded_and_leaves_its_store(temporary: Path, tmp_path: Path) -> None:
     (tmp_path / "demo.db").write_text("an older demo")
     (tmp_path / "demo.db-wal").write_text("of an older demo")
-    process = start(temporary, tmp_path, DEMO)
-    printed, told = process.communicate(timeout=120)
+    process = start(temporary, tmp_path, [*DEMO, "clean"])
+    printed, told = process.communicate(timeout=LONG_S)
     assert process.returncode == 0, told
     assert wait_for_nothing(temporary) == []
     assert [path.name for path in tmp_path.iterdir()] == ["demo.db"]
     with closing(sqlite3.connect(f"file:{tmp_path}/demo.db?mode=ro", uri=True)) as store:
         assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert store.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-        leak = store.execute("SELECT unexplained FROM v_conservation WHERE symbol = 'BTC'").fetchone()
-    assert leak == ("40010000",)
-    assert printed.rstrip().endswith("The story ended as its ground truth says.")
+        assert store.execute("SELECT stage FROM v_stage").fetchall() == [("CLOSED",)]
     kept = (ROOT / "docs" / "demo-output.txt").read_text(encoding="utf-8")
-    assert printed == kept, "docs/demo-output.txt is stale: run python -m fixtures.demo --write-docs"
+    assert printed == kept, "docs/demo-output.txt is stale: run python -m fixtures.demo --incident clean --write-docs"
 
 
-@pytest.mark.parametrize(
-    ("scene", "number", "code"),
-    [
-        ("anvil runs", signal.SIGINT, 130),
-        ("the BTC deposit is mined again", signal.SIGINT, 130),
-        ("test transfers", signal.SIGTERM, 143),
-    ],
-)
-def test_an_interrupted_demo_leaves_nothing(
-    temporary: Path, tmp_path: Path, scene: str, number: signal.Signals, code: int
-) -> None:
-    process = start(temporary, tmp_path, DEMO)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_nothing(temporary: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    process = start(temporary, tmp_path, [*DEMO, "clean"])
     assert process.stderr is not None
     for line in process.stderr:
-        if scene in line:
+        if "09:00" in line:
             break
     assert left_over(temporary), "the demo was to be met at work"
     process.send_signal(number)
@@ -110,37 +53,33 @@ def test_an_interrupted_demo_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_story_that_ends_otherwise_than_expected_is_an_error(temporary: Path, tmp_path: Path) -> None:
+def test_a_play_that_ends_otherwise_than_expected_is_an_error(temporary: Path, tmp_path: Path) -> None:
     broken = """
 import sys
 from fixtures import demo
-from fixtures.scenarios.disposal import Disposal
+from fixtures.incidents.beijing import Beijing
+from fixtures.incidents.expected import Expected
+from fixtures.incidents.plays import clean, plays
 
-note = Disposal.note
-def forget(self, txid, *refs, outcome="whole"):
-    return note(self, txid, *refs, outcome="nothing" if "secure-eth" in refs else outcome)
-Disposal.note = forget
-sys.exit(demo.main([]))
+def play(stage):
+    Beijing(stage).reach("OPENED")
+clean.play = play
+plays.cache_clear()
+sys.exit(demo.main(["--incident", "clean"]))
 """
     process = start(temporary, tmp_path, [sys.executable, "-c", broken])
     printed, told = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "demo: legs: planned, arrived, fees, verdict: secure-eth: stored" in told
-    assert "DIFFERENCES FROM THE GROUND TRUTH" in printed
+    assert "demo: clean: beijing-2026-001: stage: expected CLOSED, got OPENED" in told
+    assert "DIFFERENCES FROM WHAT WAS EXPECTED" in printed
     assert wait_for_nothing(temporary) == []
 
 
-def test_a_daemon_that_comes_late_finds_the_same(bitcoind: Bitcoind, tmp_path: Path) -> None:
-    policies = Policies(bitcoin_confirmed=1, bitcoin_final=3, ethereum_confirmed=1, ethereum_final="safe")
-    with ethereum_node() as anvil:
-        show = Performance(bitcoind, anvil, tmp_path, policies)
-        show.prepare()
-        show.import_case()
-        for step in STEPS:
-            step.play(show.case)
-        show.sync()
-        # Nobody was there to see the branch that lost.
-        show.case.told.orphaned.clear()
-        del show.case.told.alerts["REORG-1", "deposit-btc-1"]
-        truth = show.oracle.ask()
-        assert failures(compare(show.store, truth)) == []
+def test_incidents_are_listed_and_an_unknown_one_is_refused_in_one_line(temporary: Path, tmp_path: Path) -> None:
+    process = start(temporary, tmp_path, [*DEMO, "list"])
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "clean " in printed
+    process = start(temporary, tmp_path, [*DEMO, "nothing-of-this-name"])
+    printed, told = process.communicate(timeout=60)
+    assert (process.returncode, printed, len(told.strip().splitlines())) == (2, "", 1)

@@ -351,7 +351,7 @@ def test_judging_a_payment_that_is_unconfirmed_adds_nothing_to_what_was_observed
     bench = benches([case("a", {"seized": Role.SEIZED})], {("seized", ETH): 100})
     bench.work.values.standings[account("seized"), ETH.id] = Standing(1, 100, Lane.PROVEN)
     tx = TxFacts(0, Hash(bytes(32)), b"raw", (fee("seized", 1), ether(0, "seized", "stranger", 5)))
-    assert judge_pending(bench.work, [tx], 2_000)
+    assert judge_pending(bench.work, [tx], 2_000)[0]
     assert bench.work.values.standings[account("seized"), ETH.id].seen.observed == 0
     bench.block([[fee("seized", 1), ether(0, "seized", "stranger", 5)]])
     assert bench.work.values.standings[account("seized"), ETH.id].seen.observed == -6

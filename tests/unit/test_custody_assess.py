@@ -26,6 +26,7 @@ BY = preset(
         "bond_until": "DEPOSITED",
         "licensed_kinds": ["DEPOSIT"],
         "recorded_kinds": ["RECEIVE"],
+        "recording_within_s": HOUR,
         "documents": ["seizure"],
     },
     needs=[{"legs": "DEPOSIT", "record": "mandate what=entrustment"}],
@@ -167,3 +168,24 @@ def test_a_days_hold_is_told_of_legs_that_had_been_paid_before_it_was_filed() ->
     assert "HOLD-1" not in {one.rule for one in assessor.assess(case).findings.values()}
     case.put_records([record(1, "hold", T0, start=T0, end=T0 + DAY, court="c")])
     assert "HOLD-1" in {one.rule for one in assessor.assess(case).findings.values()}
+
+
+def test_a_recording_that_may_still_come_is_told_of_when_its_time_is_over() -> None:
+    case = CaseFacts(1, "case", "a case")
+    case.put_leg(leg(2, "RECEIVE", T0))
+    assessor = Assessor(BY)
+
+    def told(clock: int, *legs: int) -> bool:
+        case.chains["bitcoin"] = chain(time=clock)
+        return ("REC-1", "leg:receive-2") in assessor.assess(case, legs or None).findings
+
+    assert not told(T0)
+    assert not told(T0 + HOUR, 2)
+    assert told(T0 + HOUR + 1, 2)
+
+
+def test_a_later_segment_shows_that_a_recording_is_missing() -> None:
+    case = CaseFacts(1, "case", "a case")
+    case.put_leg(leg(2, "RECEIVE", T0))
+    case.put_records([record(1, "recording", T0 + 9, sha256="a" * 64, start=T0 + 1, end=T0 + 9, device="camera 1")])
+    assert ("REC-1", "leg:receive-2") in Assessor(BY).assess(case).findings

@@ -15,6 +15,7 @@ from tracer.custody.preset import EVENTS, Parameters, PresetFile
 from tracer.custody.presetfiles import SHIPPED, find_preset, parse_preset
 from tracer.custody.records import KINDS
 from tracer.custody.rules import RULES, told
+from tracer.strict import Table
 from tracer.types import Lane
 
 TEXT = (Path(__file__).parents[2] / "docs" / "custody.md").read_text(encoding="utf-8")
@@ -198,6 +199,9 @@ def simple(annotation: Any) -> Iterator[Any]:
             yield from simple(one)
     elif origin is tuple:
         yield from simple(get_args(annotation)[0])
+    elif isinstance(annotation, type) and issubclass(annotation, Table):
+        for field in annotation.model_fields.values():
+            yield from simple(field.annotation)
     else:
         yield annotation
 
@@ -207,17 +211,29 @@ def escaped(table: list[list[str]]) -> list[list[str]]:
     return [[cell.replace("|", "\\|") for cell in row] for row in table]
 
 
-def written() -> str:
-    """The tables of the document as the code says them, to be put into it."""
-    heads = {
-        "Records": ["kind", "what it is", "fields", "lane", "rests on a document"],
-        "Rules": ["rule", "severity", "lane", "version", "evaluated on", "fires when"],
-        "Parameters": ["key", "default", "what it is"],
-        "Presets that are shipped": ["preset", "title", "stages", "clocks"],
-    }
-    rows = (record_rows(), rule_rows(), parameter_rows(), preset_rows())
-    parts = []
-    for (title, head), table in zip(heads.items(), rows, strict=True):
-        lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *escaped(table))]
-        parts.append(f"## {title}\n\n" + "\n".join(lines) + "\n")
-    return "\n".join(parts)
+HEADS = {
+    "Records": ["kind", "what it is", "fields", "lane", "rests on a document"],
+    "Rules": ["rule", "severity", "lane", "version", "evaluated on", "fires when"],
+    "Parameters": ["key", "default", "what it is"],
+    "Presets that are shipped": ["preset", "title", "stages", "clocks"],
+}
+
+
+def renewed(text: str) -> str:
+    """The document with its tables as the code says them: `python -m tests.unit.test_custody_document` writes it."""
+    made = (record_rows(), rule_rows(), parameter_rows(), preset_rows())
+    for (title, head), rows in zip(HEADS.items(), made, strict=True):
+        lines = "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *escaped(rows)))
+        start = text.index(f"\n## {title}\n")
+        table = re.compile(r"(?:^\|.*\n)+", re.MULTILINE).search(text, start)
+        assert table is not None
+        text = text[: table.start()] + lines + text[table.end() :]
+    return text
+
+
+def test_the_tables_of_the_document_are_as_they_are_written_anew() -> None:
+    assert renewed(TEXT) == TEXT
+
+
+if __name__ == "__main__":
+    (Path(__file__).parents[2] / "docs" / "custody.md").write_text(renewed(TEXT), encoding="utf-8")

@@ -30,7 +30,7 @@ def chains(**opened: int | None) -> CaseFacts:
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
-        (chains(), (False, None, "a seizure height")),
+        (chains(), (False, None, "a seizure height, or a declared-asset record")),
         (chains(btc=None, eth=None), (False, None, "the seizure height on btc, eth")),
         (chains(btc=T0, eth=None), (False, T0, "the seizure height on eth")),
         (chains(btc=T0, eth=T0 + 1), (True, T0 + 1, "")),
@@ -39,6 +39,14 @@ def chains(**opened: int | None) -> CaseFacts:
 def test_seized_asks_for_the_height_on_every_chain(case: CaseFacts, expected: tuple[bool, int | None, str]) -> None:
     assert holds("seized", case) == expected
     assert event_at("seizure", case, {}) == (expected[1] if expected[0] else None)
+
+
+def test_a_case_on_no_chain_is_seized_when_an_asset_is_declared() -> None:
+    doge = record(1, "declared-asset", T0, chain="dogecoin", symbol="DOGE", amount="6 bn", source="judgment")
+    assert holds("seized", facts(doge)) == (True, T0, "")
+    on_a_chain = facts(doge)
+    on_a_chain.opened = {"btc": None}
+    assert holds("seized", on_a_chain) == (False, None, "the seizure height on btc")
 
 
 def test_record_holds_from_the_earliest_such_record_that_counts() -> None:

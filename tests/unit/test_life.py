@@ -30,6 +30,7 @@ from tracer.life import (
     Violated,
     next_events,
 )
+from tracer.pending import STUCK_S, any_stuck
 from tracer.types import Hash
 
 OTHER = txid("other")
@@ -250,6 +251,45 @@ def test_a_payment_that_serves_a_leg_is_no_alarm_and_neither_is_the_one_that_wai
         again = play.sighting(play.pay("again", [("secure", 0)], [(AGENCY, 1_000_000), (STRANGER, 298_980_000)]))
         [notice] = play.pool([again], now=wall)
         assert "2.98980000 BTC left custody" in notice.message and notice.rule == "LEG-1"
+
+
+@pytest.mark.parametrize(
+    ("fate", "said"),
+    [
+        (Dropped(1), "dropped: the mempool lost"),
+        (Replaced(OTHER, "a coin"), f"gave way to {OTHER.hex()}"),
+        (Conflicted(OTHER, "a coin", 1), f"gave way to {OTHER.hex()}"),
+    ],
+)
+def test_what_was_sent_for_a_leg_and_is_lost_is_told_once(tmp_path: Path, fate: Observation, said: str) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        play, ethereum = plays(store)
+        add_case(store, declared(), (play, ethereum))
+        play_bitcoin(play, 102)
+        first = play.sighting(play.pay("test", [("secure", 0)], [(AGENCY, 1_000_000), (AUTHORITY, 298_980_000)]))
+        assert play.pool([first], now=play.time(103)) == []
+        [notice] = play.pool([], {first.txid: fate}, now=play.time(103))
+        assert (notice.rule, notice.severity) == ("LEG-6", "WARN") and said in notice.message
+        [leg] = read(play, f"SELECT ref FROM leg WHERE id = {notice.leg_id}")
+        assert leg == ("test",)
+        assert play.pool([], {first.txid: fate}, now=play.time(103)) == []
+
+
+def test_what_was_sent_for_a_leg_and_waits_an_hour_of_block_time_is_stuck(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        play, ethereum = plays(store)
+        add_case(store, declared(), (play, ethereum))
+        play_bitcoin(play, 102)
+        first = play.sighting(play.pay("test", [("secure", 0)], [(AGENCY, 1_000_000), (AUTHORITY, 298_980_000)]))
+        began = play.casework.clock
+        assert play.pool([first]) == [] and not any_stuck(play.casework)
+        play.casework.clock = began + STUCK_S - 1
+        assert play.pool([first]) == [] and not any_stuck(play.casework)
+        play.casework.clock = began + STUCK_S
+        assert any_stuck(play.casework)
+        [notice] = play.pool([first])
+        assert (notice.rule, notice.message.split(":")[0]) == ("LEG-6", "stuck")
+        assert play.pool([first]) == [] and not any_stuck(play.casework)
 
 
 def test_the_log_never_steps_back_although_the_clock_does(play: Play) -> None:

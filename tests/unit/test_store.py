@@ -163,3 +163,11 @@ def test_what_could_not_be_observed_is_noted_once_with_one_alert(tmp_path: Path)
             (2, "DATA-1", "WARN", "from height 52: internal transfers unobserved", None),
             (1, "DATA-1", "WARN", "from height 101: internal transfers unobserved", None),
         ]
+
+
+def test_asking_whom_an_address_looks_like_leaves_no_transaction_open(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store.db") as store:
+        bitcoin, _ = plays(store)
+        bitcoin.start(100)
+        bitcoin.casework.alike(1)
+        bitcoin.mine()  # begins one of its own

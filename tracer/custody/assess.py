@@ -44,7 +44,8 @@ class Assessor:
                 self.of_legs[number] = found
             else:
                 self.of_legs.pop(number, None)
-        findings = {one.key: one for found in self.of_legs.values() for one in found}
+        now = facts.clock
+        findings = {one.key: one for found in self.of_legs.values() for one in found if one.found.told_at(now)}
         for rule in ON_CASE:
             if rule.id not in off and rule.on_case is not None:
                 findings.update({one.key: one for one in as_findings(rule, rule.on_case(facts, self.preset))})
@@ -55,7 +56,7 @@ class Assessor:
         for rule, late in clock_findings(facts, self.preset, standing, clocks):
             if rule.id not in off:
                 findings.update({one.key: one for one in as_findings(rule, [late])})
-        return Assessment(findings, standing, clocks, facts.clock)
+        return Assessment(findings, standing, clocks, now)
 
     def _leg_findings(self, number: int, facts: CaseFacts, off: frozenset[str]) -> Iterator[Finding]:
         leg = facts.legs[number]

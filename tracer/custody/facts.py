@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tracer.custody.case import LegKind
 from tracer.custody.record import Body, Record
+from tracer.custody.records import Approval
 
 B = TypeVar("B", bound=Body)
 
@@ -208,7 +209,8 @@ class CaseFacts:
 
     opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
     they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part of the
-    earliest arrived. paying: the ids of all legs to a receiver. spoken_at: the latest instant of records that count.
+    earliest arrived. paying: the ids of all legs to a receiver. named: kind and name
+    of every record. approvals: those that count, by leg. spoken_at: the latest instant of records that count.
     """
 
     id: int
@@ -225,6 +227,8 @@ class CaseFacts:
     paying: dict[tuple[str, bytes], set[int]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     current: dict[str, list[Record]] = field(default_factory=dict)
+    named: set[tuple[str, str]] = field(default_factory=set)
+    approvals: dict[str, list[Record]] = field(default_factory=dict)
     spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
     outside: list[Outside] = field(default_factory=list)
@@ -267,11 +271,27 @@ class CaseFacts:
     def put_records(self, records: list[Record]) -> None:
         """Take in all records; those that were superseded stay in `records` alone."""
         gone = {record.supersedes for record in records}
-        self.records, self.current = records, {}
+        self.records, self.current, self.named, self.approvals = list(records), {}, set(), {}
+        self.named.update((record.kind, record.ref) for record in records)
         for record in records:
             if record.id not in gone:
-                self.current.setdefault(record.kind, []).append(record)
+                self._count(record)
         self.spoken_at = max((one.at for kept in self.current.values() for one in kept), default=0)
+
+    def put_record(self, record: Record) -> None:
+        """Take in a record that was just filed."""
+        if record.supersedes is not None:
+            self.put_records([*self.records, record])
+            return
+        self.records.append(record)
+        self.named.add((record.kind, record.ref))
+        self._count(record)
+        self.spoken_at = max(self.spoken_at, record.at)
+
+    def _count(self, record: Record) -> None:
+        self.current.setdefault(record.kind, []).append(record)
+        if isinstance(record.body, Approval):
+            self.approvals.setdefault(record.body.leg, []).append(record)
 
     def of(self, kind: str, body: type[B]) -> Iterator[tuple[Record, B]]:
         """The records of a kind that count, oldest first, with what they say."""

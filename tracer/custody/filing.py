@@ -35,7 +35,7 @@ class Draft:
     supersedes: str | None = None
 
 
-NAMES = {"leg": "leg", "bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "recording"}
+NAMES = {"bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "recording"}
 """Fields that name something of the case, and what kind of thing."""
 
 INSTITUTIONS = ("venue", "institution", "buyer")
@@ -74,14 +74,17 @@ def check_people(draft: Draft, preset: Preset) -> None:
 def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) -> None:
     """Whatever the record names is there."""
     values = cast(BaseModel, draft.body).model_dump()
-    there = {kind: {record.ref for record in facts.current.get(kind, ())} for kind in NAMES.values()}
-    there["leg"] = {leg.ref for leg in facts.legs.values() if not leg.withdrawn}
     for field, kind in NAMES.items():
-        if field in values and values[field] not in there[kind]:
-            raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there[kind])}")
-    for ref in values.get("legs", ()):
-        if ref not in there["leg"]:
-            raise RecordRefused(f"legs: the case has no leg {ref!r}{near(there['leg'])}")
+        if field in values:
+            there = {record.ref for record in facts.current.get(kind, ())}
+            if values[field] not in there:
+                raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there)}")
+    legs = [(key, ref) for key in ("leg", "legs") for ref in listed(values.get(key, ()))]
+    for field, ref in legs:
+        leg = facts.leg(ref)
+        if leg is None or leg.withdrawn:
+            there = {one.ref for one in facts.legs.values() if not one.withdrawn}
+            raise RecordRefused(f"{field}: the case has no leg {ref!r}{near(there)}")
     for field in INSTITUTIONS:
         if field in values and values[field] not in facts.institutions:
             text = f"{field}: the case has no institution {values[field]!r}{near(set(facts.institutions))}"
@@ -92,6 +95,11 @@ def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) 
     for ref in named:
         if not watches(ref):
             raise RecordRefused(f"the case has no watch {ref!r}", "Declare it in the case file first.")
+
+
+def listed(value: object) -> tuple[str, ...]:
+    """One name, or several, as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, tuple) else ()
 
 
 def near(names: set[str]) -> str:
@@ -109,8 +117,8 @@ def check_superseded(draft: Draft, facts: CaseFacts) -> None:
             raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
     if draft.ref is not None and not re.fullmatch(ID, draft.ref):
         raise RecordRefused(f"id: expected {ID_SAID}, got {draft.ref!r}")
-    taken = {record.ref for record in facts.records if record.kind == draft.kind}
-    if draft.ref is not None and (draft.ref in taken or (draft.kind == "leg" and draft.ref in facts.by_ref)):
+    again = (draft.kind, draft.ref) in facts.named or (draft.kind == "leg" and draft.ref in facts.by_ref)
+    if draft.ref is not None and again:
         raise RecordRefused(
             f"the case has a {draft.kind} {draft.ref!r} already", "Records never change: give a new id."
         )
@@ -132,8 +140,8 @@ def check_order(draft: Draft) -> None:
 
 def _approval(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Approval, draft.body)
-    for record, said in facts.of("approval", kinds.Approval):
-        if said.leg == body.leg and record.actor == draft.actor:
+    for record in facts.approvals.get(body.leg, ()):
+        if record.actor == draft.actor:
             raise RecordRefused(f"{draft.actor} approved leg {body.leg} already", "Another person has to approve it.")
     planned = [record for record, _ in facts.of("leg", kinds.PlannedLeg) if record.ref == body.leg]
     if planned and draft.actor in (planned[0].actor, planned[0].second):
@@ -208,14 +216,15 @@ def ref_of(draft: Draft, facts: CaseFacts) -> str:
     """The record's own name, or the next number of its kind."""
     if draft.ref is not None:
         return draft.ref
-    taken = {record.ref for record in facts.records if record.kind == draft.kind}
-    number = len(taken) + 1
-    while f"{draft.kind}-{number}" in taken:
+    number = len(facts.current.get(draft.kind, ())) + 1
+    while (draft.kind, f"{draft.kind}-{number}") in facts.named:
         number += 1
     return f"{draft.kind}-{number}"
 
 
 def superseded_id(draft: Draft, facts: CaseFacts) -> int | None:
     """The id of the record that this one supersedes, if it does."""
+    if draft.supersedes is None:
+        return None
     found: list[Record] = [r for r in facts.current.get(draft.kind, ()) if r.ref == draft.supersedes]
     return found[0].id if found else None

@@ -13,7 +13,8 @@ class Found:
     """What a rule found: about which subject, in words, and the facts that it cites.
 
     subject: tells one finding of a rule from another, and stays the same while the finding lasts. shown: False where
-    the rule cannot be decided (NOT_SHOWN); True where the facts go against it.
+    the rule cannot be decided (NOT_SHOWN); True where the facts go against it. due: the instant (of the case's clock)
+    after which it is told, where something may still come in time; None: at once.
     """
 
     subject: str
@@ -22,6 +23,11 @@ class Found:
     shown: bool = True
     severity: str | None = None
     leg: int | None = None
+    due: int | None = None
+
+    def told_at(self, clock: int) -> bool:
+        """Whether it is told at an instant of the case's clock."""
+        return self.due is None or self.due < clock
 
 
 OnCase = Callable[[CaseFacts, Preset], Iterable[Found]]

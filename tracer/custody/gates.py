@@ -1,6 +1,6 @@
 """The conditions of a preset's gates and the events of its clocks: a small language over a case's facts. Pure.
 
-seized                       the seizure height is reached on every chain of the case
+seized                       the seizure height is reached on every chain of the case, or, on none, an asset is declared
 record KIND [FIELD=VALUE]    somebody filed such a record; FIELD>=NUMBER asks for a whole number as large
 legs KIND                    at least one leg of the kind is planned, and every one is SHOWN
 legs-if-any KIND             every planned leg of the kind is SHOWN; none may be planned
@@ -146,8 +146,13 @@ def event_at(event: str, facts: CaseFacts, stages: dict[str, int | None]) -> int
 
 
 def _seized(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:
+    declared = facts.current.get("declared-asset", [])
+    if not facts.opened and declared:
+        refs = tuple(f"record:{record.id}" for record in declared)
+        return Met(condition, True, min(record.at for record in declared), "", refs)
     waiting = sorted(chain for chain, at in facts.opened.items() if at is None)
-    missing = f"the seizure height on {', '.join(waiting)}" if waiting else "" if facts.opened else "a seizure height"
+    asked = f"the seizure height on {', '.join(waiting)}" if waiting else ""
+    missing = asked if facts.opened else "a seizure height, or a declared-asset record"
     known = [at for at in facts.opened.values() if at is not None]
     return Met(condition, bool(facts.opened) and not waiting, max(known, default=None), missing)
 

@@ -104,6 +104,9 @@ class Parameters(Table):
         default=(), strict=False, description="kinds of legs whose receiver is licensed"
     )
     recorded_kinds: tuple[str, ...] = Field(default=(), strict=False, description="kinds of legs that are filmed")
+    recording_within_s: int = Field(
+        default=0, ge=0, description="seconds after a payment in which its recording is to be filed; 0: at once"
+    )
     holding_proof_every_s: int = Field(default=0, ge=0, description="seconds between proofs of holding; 0: none needed")
     loss_percent: int = Field(
         default=0, ge=0, le=100, description="expected loss that an emergency sale needs; 0: none"

@@ -27,7 +27,8 @@ def print_standing(answer: Answer, screen: Screen) -> None:
     screen.pairs(2, [("stage", f"{data['stage']}, {place} of {len(data['stages'])}{since}{sides}")])
     if data["regressed"]:
         back = data["regressed"]
-        screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, on {back['chain']} {back['height']}")])
+        why = "by a record" if back["chain"] is None else f"on {back['chain']} {back['height']}"
+        screen.pairs(2, [("fell back", f"to {back['stage']} at {back['at_utc']}, {why}")])
     if data["next"]:
         for place, missing in enumerate(data["missing"]):
             screen.pairs(2, [(f"for {data['next']}" if not place else "", clean(missing))])
@@ -47,7 +48,7 @@ def print_clocks(answer: Answer, screen: Screen) -> None:
     """The clocks under each reading."""
     if not answer.data["clocks"]:
         return
-    screen.head(f"Clocks at {answer.data['clock_utc']}")
+    screen.head(f"Clocks at {answer.data['clock_utc'] or 'no instant yet'}")
     for clock in answer.data["clocks"]:
         used = f"{span_text(clock['elapsed_s'])} of {span_text(clock['limit_s'])}, {clock['percent']} %"
         text = STATES[clock["state"]] + (f": {used}" if clock["start_utc"] else "")

@@ -51,7 +51,7 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
         "next": None if waiting is None else waiting["stage"],
         "missing": [] if waiting is None else waiting["missing"],
         "clocks": clocks,
-        "clock_utc": instant_text(facts.clock),
+        "clock_utc": instant_text(facts.clock) if facts.clock else None,
         "legs": legs,
         "late": late_legs(reader, case_ref),
         "awaiting": awaited(reader, case_ref, facts),

@@ -198,9 +198,13 @@ def reconcile(reader: Reader, case_ref: str | None) -> Answer:
 
 def add_conservation(reader: Reader, answer: Answer, case: Row) -> None:
     """Add a case's equations on one chain, with the checks that ran on them."""
+    if case["chain"] is None:
+        text = "nothing of the case is on a chain that is followed: it has no ledger"
+        answer.checks.append(Check("RECON-1", case["case_ref"], NOT_SHOWN, text))
+        return
     subject = f"{case['case_ref']} {case['chain']}"
     if not case["opened"]:
-        where = "no chain" if case["chain"] is None else f"height {case['seizure_height']}"
+        where = f"height {case['seizure_height']}"
         if case["backfill_id"] is not None:
             where += ", and its past is back-filled"
         answer.checks.append(Check("RECON-1", subject, NOT_SHOWN, f"the ledger opens at {where}: not reached yet"))

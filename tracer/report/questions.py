@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tracer.custody.case import LegKind
 from tracer.errors import OperatorError
-from tracer.report import casehistory, casestatus, custody
+from tracer.report import casehistory, casestatus, custody, inventory
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
 from tracer.report.places import begin, case_chains
 from tracer.store.reader import Reader
@@ -29,8 +29,8 @@ class NoQuestion(OperatorError):
 class Question:
     """A question: who asks it, in words, and what answers it.
 
-    ask: an answer for a case. sql: rows of documented views instead; `:ref` is the case, `where` what must not be there
-    for the answer to be SHOWN. Neither: another command answers it, which `by` names.
+    ask: an answer for a case. rows: rows instead, or sql: rows of documented views; `:ref` is the case. None of them:
+    another command answers it, which `by` names. judge: the checks that the rows give.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Question:
     asks: str
     by: str
     ask: Callable[[Reader, str], Answer] | None = None
+    rows: Callable[[Reader, str], list[Row]] | None = None
     sql: str = ""
     of_case: bool = True
     judge: Callable[[list[Row]], list[Check]] | None = None
@@ -81,6 +82,14 @@ def leg_sql(*kinds: LegKind) -> str:
 QUESTIONS = (
     Question("where-does-it-stand", OFFICER, "Where does the case stand?", "case status", casestatus.case_status),
     Question("what-is-missing", OFFICER, "What is missing for the next stage?", "case status", casestatus.case_status),
+    Question(
+        "what-was-seized",
+        OFFICER,
+        "What was seized, what of it is declared only, and what do others say? Compared, never added",
+        "v_ledger, v_record",
+        rows=inventory.inventory,
+        judge=inventory.doubtful,
+    ),
     Question("was-everything-moved", OFFICER, "Was everything moved as planned?", "legs", custody.legs),
     Question(
         "did-anyone-touch-it",
@@ -209,14 +218,17 @@ def answer(reader: Reader, question: str | None, case_ref: str | None) -> Answer
     found = BY_ID.get(question)
     if found is None:
         raise NoQuestion(f"nobody prepared the question {question!r}")
-    if found.ask is None and not found.sql:
+    if found.ask is None and found.rows is None and not found.sql:
         raise NoQuestion(f"{found.asks} Another command answers that", f"Run `{found.by}`.")
     if found.of_case and case_ref is None:
         raise NoQuestion(f"the question {question} is about a case", f"Write `tracer answer {question} CASE`.")
     if found.ask is not None:
         return found.ask(reader, case_ref or "")
     done = begin(reader, "answer", case_chains(reader, case_ref))
-    rows = reader.rows(found.sql, **({"ref": case_ref} if found.of_case else {}))
+    if found.rows is not None:
+        rows = found.rows(reader, case_ref or "")
+    else:
+        rows = reader.rows(found.sql, **({"ref": case_ref} if found.of_case else {}))
     done.data = {"question": said(found), "rows": rows}
     if found.judge is not None:
         done.checks += found.judge(rows) or [Check("ANSWER", question, SHOWN, "nothing speaks against it")]

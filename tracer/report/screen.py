@@ -73,7 +73,7 @@ class Screen:
     def pairs(self, indent: int, pairs: Iterable[tuple[str, str]]) -> None:
         """Print names and values, the values below one another."""
         for name, value in pairs:
-            self.wrapped(f"{' ' * indent}{name:<10}", value)
+            self.wrapped(f"{' ' * indent}{name:<9} ", value)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()) -> None:
         """Print a table; columns in `right` are aligned to the right."""

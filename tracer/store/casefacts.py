@@ -231,19 +231,40 @@ def read_outside(connection: Connection, facts: CaseFacts, block_ids: Collection
     facts.outside = found if block_ids is None else [*facts.outside, *found]
 
 
-def read_exposures(connection: Connection, facts: CaseFacts) -> None:
-    """Counterparties of the case's transactions that a label in force calls sanctioned or a mixer."""
+FROM_LABELS = (
+    "FROM label l CROSS JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL"
+    " CROSS JOIN holder h ON h.chain_id = l.chain_id AND h.key = l.holder_key"
+    " CROSS JOIN movement m ON m.target_id = h.id OR m.source_id = h.id"
+    " CROSS JOIN entry e ON e.case_id = :c AND e.block_id = m.block_id AND e.tx_id = m.tx_id"
+    " JOIN block b ON b.id = m.block_id AND b.canonical WHERE true"
+)
+FROM_BLOCKS = (
+    "FROM entry e CROSS JOIN movement m ON m.block_id = e.block_id AND m.tx_id = e.tx_id"
+    " CROSS JOIN holder h ON h.id = m.target_id OR h.id = m.source_id"
+    " CROSS JOIN label l ON l.chain_id = h.chain_id AND l.holder_key = h.key"
+    " CROSS JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL WHERE e.case_id = :c"
+)
+"""Where labels meet the transactions of a case: from all labels, or from some of its blocks."""
+
+
+def read_exposures(connection: Connection, facts: CaseFacts, block_ids: Collection[int] | None = None) -> None:
+    """Counterparties of the case's transactions that a label in force calls sanctioned or a mixer.
+
+    block_ids: take in those blocks' only, None: read all anew.
+    """
     names = ", ".join(f"'{name}'" for name in sorted(SANCTIONED | MIXING))
+    there = connection.execute(text(f"SELECT EXISTS (SELECT 1 FROM label WHERE lower(category) IN ({names}))"))
+    if not there.scalar_one():
+        facts.exposures = []
+        return
+    where = FROM_LABELS if block_ids is None else FROM_BLOCKS
+    some = "" if block_ids is None else f" AND e.block_id IN ({', '.join(map(str, block_ids))})"
     rows = connection.execute(
         text(
-            "SELECT DISTINCT m.id, coalesce(h.address, lower(hex(h.key))), l.category, l.label, p.title FROM label l"
-            " JOIN label_pack p ON p.id = l.pack_id AND p.superseded_by IS NULL"
-            " JOIN holder h ON h.chain_id = l.chain_id AND h.key = l.holder_key"
-            " JOIN movement m ON m.target_id = h.id OR m.source_id = h.id"
-            " JOIN block b ON b.id = m.block_id AND b.canonical"
-            " JOIN entry e ON e.case_id = :c AND e.block_id = m.block_id AND e.tx_id = m.tx_id"
-            f" WHERE lower(l.category) IN ({names}) ORDER BY m.id"
+            f"SELECT DISTINCT m.id, coalesce(h.address, lower(hex(h.key))), l.category, l.label, p.title {where}{some}"
+            f" AND lower(l.category) IN ({names}) ORDER BY m.id"
         ),
         {"c": facts.id},
     )
-    facts.exposures = [Exposure(*row) for row in rows]
+    found = [Exposure(*row) for row in rows]
+    facts.exposures = found if block_ids is None else [*facts.exposures, *found]

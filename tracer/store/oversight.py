@@ -13,6 +13,7 @@ from tracer.custody.assess import Assessment, Assessor
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Finding
 from tracer.custody.presetfiles import parse_preset
+from tracer.custody.record import Record
 from tracer.notices import Notice
 from tracer.store.casefacts import (
     load_facts,
@@ -81,7 +82,7 @@ class Oversight:
                 read_legs(self.connection, watched.facts, touched)
                 read_assets(self.connection, watched.facts)
                 read_outside(self.connection, watched.facts, blocks)
-                read_exposures(self.connection, watched.facts)
+                read_exposures(self.connection, watched.facts, blocks)
             elif not fresh:
                 read_legs(self.connection, watched.facts, touched)
             self._assess(watched, None if fresh else touched, (chain_id, block_id), now)
@@ -104,13 +105,15 @@ class Oversight:
         self.cases.pop(case_id, None)
         self._assess(self._watched(case_id), None, None, now)
 
-    def refresh(self, case_id: int, *, legs: bool) -> None:
-        """Take in what was just filed, before it is judged; legs: it planned one."""
+    def filed(self, case_id: int, record: Record) -> None:
+        """Take in what was just filed, before the next record is checked; `recorded` judges it."""
         watched = self._watched(case_id)
-        if legs:
-            watched.facts = load_facts(self.connection, case_id)
-        else:
-            read_papers(self.connection, watched.facts)
+        watched.facts.put_record(record)
+        match record.kind:
+            case "leg" | "withdrawal":
+                watched.facts = load_facts(self.connection, case_id)
+            case "attestation":
+                read_papers(self.connection, watched.facts)
 
     def facts(self, case_id: int) -> CaseFacts:
         """The facts of a case as they stand."""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
 from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
+from tracer.custody.record import Record
 from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
 from tracer.proof.control.ethereum import ContractSaid
@@ -84,25 +85,28 @@ def file_record(
         raise RecordRefused(f"case {case_ref} has no preset: it was imported by an older version", "Import it anew.")
     facts = store.oversight.facts(case_id)
     preset = store.oversight.cases[case_id].assessor.preset
-    known = stored_refs(store.connection, case_id)
-    check_draft(draft, facts, preset, known.watches.__contains__)
+    check_draft(draft, facts, preset, lambda name: has_watch(store, case_id, name))
     check_amounts(store, draft)
     if isinstance(draft.body, Control):
         draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
-    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded_id(draft, facts), now)
+    superseded = superseded_id(draft, facts)
+    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now)
     match draft.body:
         case PlannedLeg() as body:
             leg = planned_leg(store, ref, body)
             check_leg(store, case_id, leg)
-            insert_legs(store, [leg], case_id, known.watches, chains, {}, number)
+            insert_legs(store, [leg], case_id, stored_refs(store.connection, case_id).watches, chains, {}, number)
         case Statement() as body:
             attest(store, case_id, ref, draft, body, number)
         case _:
             pass
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
-    store.oversight.refresh(case_id, legs=isinstance(draft.body, PlannedLeg))
+    filed = Record(
+        number, draft.kind, ref, draft.actor, draft.second, draft.at, now, draft.document, draft.body, superseded
+    )
+    store.oversight.filed(case_id, filed)
     digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
     return Filed(draft.kind, ref, bytes(digest).hex())
 
@@ -115,6 +119,12 @@ def case_of(store: Store, case_ref: str) -> tuple[int, int | None]:
         there = ", ".join(name for (name,) in names) or "none"
         raise RecordRefused(f"there is no case {case_ref!r}; there is {there}", "Import it with tracerd case import.")
     return int(row[0]), None if row[1] is None else int(row[1])
+
+
+def has_watch(store: Store, case_id: int, name: str) -> bool:
+    """Whether a case has a watch of a name."""
+    find = text("SELECT EXISTS (SELECT 1 FROM watch WHERE case_id = :c AND ref = :r)")
+    return bool(store.connection.execute(find, {"c": case_id, "r": name}).scalar_one())
 
 
 def asset_of(store: Store, name: str) -> Asset:

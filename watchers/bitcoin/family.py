@@ -14,6 +14,7 @@ from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.archive import Archive
 from watchers.bitcoin import address, quick
 from watchers.family import ChainConfig, Family, FilePath, SourceTable, place_of
+from watchers.inspector import Inspector
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
@@ -220,6 +221,16 @@ def _archive(node: Any, scanner: Any) -> Archive:
     return BitcoinArchive(node, scanner)
 
 
+def _inspector(chain: BitcoinChain) -> Inspector:
+    from watchers.bitcoin.node import BitcoinNode
+    from watchers.bitcoin.powers import SCAN_S, BitcoinInspector
+
+    patient = {"deadline_s": max(chain.deadline_s, SCAN_S), "compiled": "off", "zmq": ()}
+    node, _ = _build(chain.model_copy(update=patient))
+    assert isinstance(node, BitcoinNode)
+    return BitcoinInspector(node, chain.network)
+
+
 FAMILY = Family(
     settings=BitcoinChain,
     utxo=True,
@@ -230,4 +241,5 @@ FAMILY = Family(
     parse_script=_parse_script,
     descriptor_scripts=_descriptor_scripts,
     archive=_archive,
+    inspector=_inspector,
 )

@@ -11,6 +11,7 @@ from tracer.strict import Table, Unfit, show
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Hash, Holder
 from watchers.ethereum.address import account_of, address_of
 from watchers.family import ChainConfig, Family, Follow, SourceTable, is_url, place_of
+from watchers.inspector import Inspector
 from watchers.node import Node, Scanner
 from watchers.pool import Pool
 from watchers.rpc import JsonRpc
@@ -43,6 +44,9 @@ class Token(Table):
     decimals: int = Field(ge=0, le=77, description="a whole number from 0 to 77")
     balance_slot: int | None = Field(None, ge=0, lt=2**256, description="a whole number >= 0")
     slot_order: Literal["solidity", "vyper"] = Field(default="solidity", description='"solidity" or "vyper"')
+    kind: Literal["plain", "rebasing", "receipt"] | None = Field(
+        default=None, description='"plain", "rebasing" or "receipt"'
+    )
 
     @field_validator("contract")
     @classmethod
@@ -116,6 +120,12 @@ class EthereumChain(ChainConfig):
         """Where listed tokens keep their balances, as far as the list says so."""
         listed = zip(self.tokens, self.token, strict=True)
         return {a.id: Slot(t.balance_slot, t.slot_order) for a, t in listed if t.balance_slot is not None}
+
+    @property
+    def classes(self) -> dict[AssetId, str]:
+        """What the operator declares listed tokens to be, as far as the list says so."""
+        listed = zip(self.tokens, self.token, strict=True)
+        return {asset.id: token.kind for asset, token in listed if token.kind is not None}
 
     @property
     def assets(self) -> list[Asset]:
@@ -208,6 +218,15 @@ def _build(chain: EthereumChain) -> tuple[Node[Any, Any], Scanner[Any, Any]]:
     return node, scanner
 
 
+def _inspector(chain: EthereumChain) -> Inspector:
+    from watchers.ethereum.node import EthereumNode
+    from watchers.ethereum.powers import EthereumInspector
+
+    node, _ = _build(chain.model_copy(update={"ws_url": None}))
+    assert isinstance(node, EthereumNode)
+    return EthereumInspector(node, chain.id, chain.tokens, chain.in_flight, classes=chain.classes)
+
+
 FAMILY = Family(
     settings=EthereumChain,
     utxo=False,
@@ -217,4 +236,5 @@ FAMILY = Family(
     show_holder=lambda _, holder: address_of(holder),
     parse_script=None,
     descriptor_scripts=None,
+    inspector=_inspector,
 )

@@ -13,6 +13,7 @@ from tracer.types import Asset, AssetId, BlockFacts, BlockRef, Hash, Holder
 from tracer.value import Want
 from watchers.ethereum.ask import (
     Question,
+    ask_many,
     at_block,
     by_number,
     header_at,
@@ -178,6 +179,10 @@ class EthereumNode:
         said = await contract_signature(self._rpc, ref, account, call)
         await self._still_has(ref)
         return said
+
+    async def ask(self, questions: Sequence[Question]) -> list[Any]:
+        """Ask any questions, in bounded batches; a failed one is an RpcError in place."""
+        return await ask_many(self._rpc, questions, self._in_flight)
 
     async def lacks(self, oldest: int) -> list[Lack]:
         """What this node lacks to answer for blocks, state and traces from height `oldest` on."""

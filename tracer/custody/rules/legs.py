@@ -6,7 +6,7 @@ from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
-from tracer.custody.records import Approval, Hold
+from tracer.custody.records import Hold
 from tracer.types import Lane
 from tracer.units import format_units
 
@@ -16,8 +16,8 @@ def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Fo
     needed = preset.rules.approvals
     if not needed or leg.first_at is None or leg.kind.value not in preset.rules.approved_kinds:
         return
-    given = [(record.actor, record) for record, body in facts.of("approval", Approval) if body.leg == leg.ref]
-    in_time = {actor: record for actor, record in given if record.at <= leg.first_at}
+    given = facts.approvals.get(leg.ref, ())
+    in_time = {record.actor: record for record in given if record.at <= leg.first_at}
     if len(in_time) < needed:
         yield Found(
             f"leg:{leg.ref}",

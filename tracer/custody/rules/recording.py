@@ -11,17 +11,24 @@ from tracer.types import Lane
 
 
 def gap(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """REC-1: a leg was paid at an instant that no recording of it covers."""
+    """REC-1: a leg was paid at an instant that no recording of it covers.
+
+    A segment is filed once it has ended: it may still come until the preset's time is over, or a later segment of the
+    leg is there.
+    """
     if leg.kind.value not in preset.rules.recorded_kinds:
         return
     films = [(r, b) for r, b in facts.of("recording", Recording) if not b.legs or leg.ref in b.legs]
     bare = [one.time for one in leg.arrivals if not any(b.start <= one.time <= b.end for _, b in films)]
     if bare:
+        later = any(body.end >= min(bare) for _, body in films)
+        due = None if later else min(bare) + preset.rules.recording_within_s
         yield Found(
             f"leg:{leg.ref}",
             f"leg {leg.ref} was paid at {instant_text(min(bare))}, and no recording covers that instant",
             leg.refs,
             leg=leg.id,
+            due=due if preset.rules.recording_within_s else None,
         )
 
 
@@ -36,6 +43,6 @@ def altered(facts: CaseFacts, _: Preset) -> Iterator[Found]:
 
 
 RULES = (
-    Rule("REC-1", "WARN", Lane.ATTESTED, "a gap in the recording", on_leg=gap),
+    Rule("REC-1", "WARN", Lane.ATTESTED, "a gap in the recording", on_leg=gap, version=2),
     Rule("REC-2", "HIGH", Lane.ATTESTED, "a recording's file has another hash", on_case=altered),
 )
