@@ -68,8 +68,24 @@ def import_case(
         insert_declarations(store, added, case_id, chains, late)
         for chain, height in added.seizures.items():
             register_live(store.connection, case_id, chains[chain].id, height, limits.get(chain, Limits()), now)
-        store.oversight.imported(case_id, now)
+        store.oversight.forget()
+        for judged in (case_id, *sharing(store, case_id)):
+            store.oversight.recorded(judged, now)
     return True
+
+
+def sharing(store: Store, case_id: int) -> list[int]:
+    """The other cases that watch a holder of a case: what was imported may concern them."""
+    if store.connection.execute(text("SELECT count(*) FROM cases")).scalar_one() < 2:
+        return []
+    rows = store.connection.execute(
+        text(
+            "SELECT DISTINCT o.case_id FROM watch w JOIN watch o ON o.holder_id = w.holder_id"
+            " WHERE w.case_id = :c AND o.case_id != :c ORDER BY o.case_id"
+        ),
+        {"c": case_id},
+    )
+    return [int(other) for (other,) in rows]
 
 
 def keep_preset(store: Store, preset: Preset) -> int:

@@ -16,7 +16,6 @@ from tracer.custody.presetfiles import parse_preset
 from tracer.custody.record import Record
 from tracer.notices import Notice
 from tracer.store.casefacts import (
-    CUSTODY,
     load_facts,
     read_assets,
     read_chains,
@@ -106,20 +105,6 @@ class Oversight:
             return
         self.cases.pop(case_id, None)
         self._assess(self._watched(case_id), None, None, now)
-
-    def imported(self, case_id: int, now: int) -> None:
-        """Judge a case that was imported, and those that have a custody address in common with it."""
-        self.forget()
-        self.recorded(case_id, now)
-        rows = self.connection.execute(
-            text(
-                "SELECT DISTINCT o.case_id FROM watch w JOIN watch o ON o.holder_id = w.holder_id AND o.case_id != :c"
-                f" WHERE w.case_id = :c AND w.role IN {CUSTODY} AND o.role IN {CUSTODY} ORDER BY 1"
-            ),
-            {"c": case_id},
-        ).all()
-        for (other,) in rows:
-            self.recorded(int(other), now)
 
     def labelled(self, now: int) -> None:
         """Judge every case anew: labels came, or took the place of others."""
