@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from harness.newcomer import ROOT, left_over, short_folder, start, wait_for_nothing
 
+from fixtures import demo
+
 DEMO = [sys.executable, "-m", "fixtures.demo", "--incident"]
 LONG_S = 280
 END_S = 30.0
@@ -80,6 +82,7 @@ def test_incidents_are_listed_and_an_unknown_one_is_refused_in_one_line(temporar
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "clean " in printed
+    assert f"{demo.DEFAULT} " in printed
     process = start(temporary, tmp_path, [*DEMO, "nothing-of-this-name"])
     printed, told = process.communicate(timeout=60)
     assert (process.returncode, printed, len(told.strip().splitlines())) == (2, "", 1)
