@@ -39,6 +39,7 @@ def test_what_no_incident_sets_off_is_told_in_another_test(rule: str, test: str)
     assert f'"{rule}"' in (Path(__file__).parents[1] / test).read_text(encoding="utf-8")
 
 
+@pytest.mark.timeout(3600)
 def test_every_rule_fires_in_some_incident(bitcoind_exe: Path, anvil_exe: Path) -> None:
     fired = {rule for name in plays() for rule in played(name).fired}
     assert {rule.id for rule in RULES} - fired == TOLD_ELSEWHERE.keys()

@@ -186,6 +186,15 @@ def test_what_moves_outside_every_leg_during_a_hold_is_told_too_and_what_comes_f
     assert not told("HOLD-1", facts(hold(T0, None), leg(1, "GAS", T0, sources=())), PLAIN)
 
 
+def test_a_debit_in_a_hold_stays_the_same_finding_when_the_hold_is_given_an_end() -> None:
+    ended = record(31, "hold", T0, start=T0, end=T0 + HOUR, court="the court", supersedes=30)
+    before, after = (
+        found("HOLD-1", facts(*records, leg(1, "SECURE", T0)), PLAIN)
+        for records in ([hold(T0, None)], [hold(T0, None), ended])
+    )
+    assert [one.key for one in before] == [one.key for one in after] == [("HOLD-1", "leg:secure-1:hold-30")]
+
+
 def test_a_hold_that_was_superseded_by_one_with_an_end_is_over_then() -> None:
     ended = record(31, "hold", T0, start=T0, end=T0 + HOUR, court="the court", supersedes=30)
     assert not told("HOLD-1", facts(hold(T0, None), ended, leg(1, "SECURE", T0 + HOUR)), PLAIN)

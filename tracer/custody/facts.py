@@ -300,6 +300,13 @@ class CaseFacts:
             assert isinstance(record.body, body), f"{kind} records are {body.__name__}"
             yield record, record.body
 
+    def origin(self, record: Record) -> str:
+        """The name of the first of the records that a record stands for, by supersession: it stays the same."""
+        by_id = {one.id: one for one in self.records}
+        while record.supersedes in by_id:
+            record = by_id[record.supersedes]
+        return record.ref
+
     def leg(self, ref: str) -> LegFacts | None:
         """A leg by its ref."""
         number = self.by_ref.get(ref)

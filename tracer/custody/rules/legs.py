@@ -48,7 +48,7 @@ def moved_in_hold(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]
         inside = [a for a in leg.arrivals if hold.start <= a.time and (hold.end is None or a.time < hold.end)]
         if inside and leg.sources:
             yield Found(
-                f"leg:{leg.ref}:{record.ref}",
+                f"leg:{leg.ref}:{facts.origin(record)}",
                 f"leg {leg.ref} was paid at {instant_text(inside[0].time)}, during hold {record.ref} of {hold.court}",
                 (f"record:{record.id}", *(f"movement:{one.movement_id}" for one in inside)),
                 leg=leg.id,
@@ -62,7 +62,7 @@ def left_in_hold(facts: CaseFacts, _: Preset) -> Iterator[Found]:
             if hold.start <= one.time and (hold.end is None or one.time < hold.end):
                 amount = f"{format_units(one.amount, one.decimals)} {one.symbol}"
                 yield Found(
-                    f"entry:{one.entry_id}:{record.ref}",
+                    f"entry:{one.entry_id}:{facts.origin(record)}",
                     f"{amount} moved at {instant_text(one.time)}, during the hold {record.ref} of {hold.court}",
                     (f"record:{record.id}", f"entry:{one.entry_id}", f"block:{one.block_id}"),
                 )
@@ -96,5 +96,6 @@ RULES = (
         "a debit during a court hold",
         on_case=left_in_hold,
         on_leg=moved_in_hold,
+        version=2,
     ),
 )
