@@ -72,7 +72,7 @@ def _build(file: CaseFile, config: Config, base: Path, sha256: bytes) -> Case:
         title=file.case.title,
         preset=file.case.preset,
         seizures=_seizures(file, config),
-        institutions=tuple(Institution(one.id, one.name, one.part) for one in file.institution),
+        institutions=tuple(Institution(one.id, one.name, one.part, one.aliases) for one in file.institution),
         watches=tuple(watched.watches),
         documents=_documents(file, base),
         attestations=tuple(_attestations(file, watched)),

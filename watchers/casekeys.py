@@ -50,6 +50,7 @@ class InstitutionTable(Table):
 
     id: Id = Field(description=_ID)
     name: Line = Field(description=_TEXT)
+    aliases: tuple[Line, ...] = Field(default=(), strict=False, description="a list of names")
     part: Literal["SEIZE", "DISPOSE", "CUSTODY", "APPROVE", "AUDIT", "EXCHANGE"] = Field(
         description='one of "SEIZE", "DISPOSE", "CUSTODY", "APPROVE", "AUDIT", "EXCHANGE"'
     )

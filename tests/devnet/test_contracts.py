@@ -44,7 +44,7 @@ def token_balance(node: Anvil, token: str, account: str) -> int:
 def test_every_contract_is_there() -> None:
     assert names() == (
         *("Deposit", "Depositor", "Factory", "FakeToken", "FeeToken", "Forwarder", "LoudToken", "Nft"),
-        *("PolicedToken", "Proxy", "RebasingToken", "Reverter", "SelfDestructor", "SharedWallet", "Signer"),
+        *("PolicedToken", "Proxy", "RebasingToken", "Receipt", "Reverter", "SelfDestructor", "SharedWallet", "Signer"),
         *("SilentToken", "SoftToken", "Swap", "Token", "Yea"),
     )
 

@@ -25,10 +25,20 @@ def test_no_rule_fires_in_the_clean_run(bitcoind_exe: Path, anvil_exe: Path) -> 
     assert played("clean").fired == {}
 
 
-TOLD_ELSEWHERE: dict[str, str] = {}
+TOLD_ELSEWHERE = {
+    "VALUE-1": "devnet/test_odd_ethereum.py",  # a token that takes what it does not announce
+    "RECON-2": "devnet/test_sources.py",  # two nodes of one chain that disagree
+    "SOD-2": "unit/test_custody_papers.py",  # refused when it is filed: only found where the preset was another
+    "CLOCK-2": "unit/test_custody_rules.py",  # no shipped preset limits a single stage
+}
 """Rules that no incident sets off, and the test that does."""
+
+
+@pytest.mark.parametrize(("rule", "test"), TOLD_ELSEWHERE.items())
+def test_what_no_incident_sets_off_is_told_in_another_test(rule: str, test: str) -> None:
+    assert f'"{rule}"' in (Path(__file__).parents[1] / test).read_text(encoding="utf-8")
 
 
 def test_every_rule_fires_in_some_incident(bitcoind_exe: Path, anvil_exe: Path) -> None:
     fired = {rule for name in plays() for rule in played(name).fired}
-    assert fired >= {rule.id for rule in RULES} - TOLD_ELSEWHERE.keys()
+    assert {rule.id for rule in RULES} - fired == TOLD_ELSEWHERE.keys()

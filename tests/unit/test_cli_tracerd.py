@@ -238,7 +238,7 @@ def test_a_group_with_an_unexpected_error_is_not_hidden(tmp_path: Path, monkeypa
 
 def test_the_oldest_block_needed_is_the_earliest_birth_declared(tmp_path: Path) -> None:
     watch = '[[watch]]\nid = "{}"\nchain = "bitcoin"\nscript = "{}"\nrole = "agency"\nbirth = {}\n'
-    head = '[case]\nid = "c"\ntitle = "t"\npreset = "p"\n'
+    head = '[case]\nid = "c"\ntitle = "t"\npreset = "observe"\n'
     (tmp_path / "case.toml").write_text(head + watch.format("a", "51", 70) + watch.format("b", "52", 60))
     (tmp_path / "config.toml").write_text('[cases]\nfiles = ["case.toml"]\n' + BITCOIN)
     config = load_config(tmp_path / "config.toml", {}, [])
@@ -256,7 +256,7 @@ def test_the_oldest_block_needed_is_the_earliest_birth_declared(tmp_path: Path) 
 
 def test_a_store_in_use_needs_blocks_from_its_last_final_one(tmp_path: Path) -> None:
     watch = '[[watch]]\nid = "a"\nchain = "bitcoin"\nscript = "51"\nrole = "agency"\nbirth = 70\n'
-    (tmp_path / "case.toml").write_text('[case]\nid = "c"\ntitle = "t"\npreset = "p"\n' + watch)
+    (tmp_path / "case.toml").write_text('[case]\nid = "c"\ntitle = "t"\npreset = "observe"\n' + watch)
     (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///s.db"\n' + BITCOIN)
     assert tracerd(tmp_path, "-c", "config.toml", "case", "import", "case.toml").returncode == 0
     config = load_config(tmp_path / "config.toml", {}, [])

@@ -253,3 +253,10 @@ def test_what_two_people_file_may_not_be_filed_by_one() -> None:
         assert told("SOD-2", facts(one), pairs) == [("HIGH", message, ("record:95",), True)]
     assert not told("SOD-2", facts(record(95, "remittance", second="ben", **says)), pairs)
     assert not told("SOD-2", facts(record(95, "remittance", **says)), PLAIN)
+
+
+def test_a_licence_counts_under_any_name_that_the_institution_goes_by() -> None:
+    known = InstitutionFacts("venue", "The Venue", "EXCHANGE", aliases=("BEE", "Venue (Hong Kong)"))
+    case = facts(leg(1, "DEPOSIT", T0), known)
+    assert told("EXC-1", case, register(entity="venue (hong kong)", valid_from=T0)) == []
+    assert told("EXC-1", case, register(entity="Venue", valid_from=T0)) != []

@@ -26,6 +26,7 @@ from disposal import (
 from store_builder import WALL
 
 from tracer import cli
+from tracer.asking import CUT
 from tracer.command import exit_code
 
 COMMANDS = (
@@ -535,7 +536,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error(disposal: Path, command: list
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait() == cli.CUT == 141
+        assert process.wait() == CUT == 141
 
 
 def test_the_life_of_a_transfer_is_told_with_its_evidence_as_of_any_instant(

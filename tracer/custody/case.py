@@ -37,11 +37,15 @@ PAID_FROM_OUTSIDE = frozenset({LegKind.GAS, LegKind.REFUND, LegKind.FORK_CLAIM})
 
 @dataclass(frozen=True, slots=True)
 class Institution:
-    """A body that plays a part in a case (SEIZE, DISPOSE, CUSTODY, APPROVE, AUDIT, EXCHANGE)."""
+    """A body that plays a part in a case (SEIZE, DISPOSE, CUSTODY, APPROVE, AUDIT, EXCHANGE).
+
+    aliases: further names that documents and registers call it by.
+    """
 
     ref: str
     name: str
     part: str
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,11 +152,12 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class InstitutionFacts:
-    """An institution of the case: its ref, name and part."""
+    """An institution of the case: its ref, name and part, and what else it is called."""
 
     ref: str
     name: str
     part: str
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, text
 
 from tracer.custody.case import LegKind
@@ -52,8 +53,10 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
     """Records, institutions, attestations, and custody addresses that another case has too."""
     keys = {"c": facts.id}
     facts.put_records(load_records(connection, facts.id))
-    rows = connection.execute(text("SELECT ref, name, part FROM institution WHERE case_id = :c"), keys)
-    facts.institutions = {row[0]: InstitutionFacts(*row) for row in rows}
+    rows = connection.execute(text("SELECT ref, name, part, aliases FROM institution WHERE case_id = :c"), keys)
+    facts.institutions = {
+        ref: InstitutionFacts(ref, name, part, tuple(orjson.loads(aliases))) for ref, name, part, aliases in rows
+    }
     facts.attested = {}
     for row in connection.execute(
         text(

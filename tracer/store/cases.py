@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import orjson
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, Watch, check_case
@@ -181,8 +182,11 @@ def insert_declarations(
 def insert_papers(store: Store, case: Case, case_id: int) -> tuple[dict[str, int], dict[str, int]]:
     """Insert institutions and documents; returns their ids by ref."""
     first = next_id(store, "institution")
-    bodies = [(first + place, case_id, item.ref, item.name, item.part) for place, item in enumerate(case.institutions)]
-    insert_many(store.connection, InstitutionRow, "id case_id ref name part", bodies)
+    bodies = [
+        (first + place, case_id, item.ref, item.name, item.part, orjson.dumps(item.aliases).decode())
+        for place, item in enumerate(case.institutions)
+    ]
+    insert_many(store.connection, InstitutionRow, "id case_id ref name part aliases", bodies)
     first = next_id(store, "document")
     papers = [(first + place, case_id, item.ref, item.title, item.sha256) for place, item in enumerate(case.documents)]
     insert_many(store.connection, DocumentRow, "id case_id ref title sha256", papers)

@@ -52,6 +52,7 @@ class InstitutionRow(SQLModel, table=True):
     ref: str
     name: str
     part: str
+    aliases: str = Field(default="[]", sa_column_kwargs={"server_default": "[]"})
 
 
 class DocumentRow(SQLModel, table=True):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+import orjson
 from sqlalchemy import Connection, text
 
 from tracer.custody.case import Attestation, Case, Document, Institution, Leg, LegKind, Watch
@@ -66,7 +67,8 @@ def stored_case(connection: Connection, case_id: int) -> Case:
         preset=preset,
         seizures={ChainId(str(chain)): int(str(height)) for chain, height in seizures},
         institutions=tuple(
-            Institution(*map(str, row)) for row in rows("SELECT ref, name, part FROM institution WHERE case_id = :c")
+            Institution(str(ref), str(name), str(part), tuple(orjson.loads(str(aliases))))
+            for ref, name, part, aliases in rows("SELECT ref, name, part, aliases FROM institution WHERE case_id = :c")
         ),
         watches=tuple(stored_watches(connection, case_id)),
         documents=tuple(

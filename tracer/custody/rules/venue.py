@@ -61,9 +61,9 @@ def licences_of(institution: str | None, facts: CaseFacts, preset: Preset) -> li
     ]
     body = facts.institutions.get(institution or "")
     if body is not None:
-        name = body.name.casefold()
+        names = {one.casefold() for one in (body.name, *body.aliases)}
         for place, line in enumerate(preset.file.licence):
-            if name in {one.casefold() for one in (line.entity, *line.names)}:
+            if names & {one.casefold() for one in (line.entity, *line.names)}:
                 found.append(Held(line.entity, line.valid_from, line.valid_to, f"preset:licence:{place + 1}"))
     return found
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
     )
     add_records()
     op.add_column("cases", sa.Column("preset_id", sa.Integer(), nullable=True))
+    op.add_column("institution", sa.Column("aliases", sa.String(), nullable=False, server_default="[]"))
     op.add_column("watch", sa.Column("storage", sa.String(), nullable=True))
     op.add_column("leg", sa.Column("needs_test", sa.Boolean(), nullable=False, server_default="0"))
     for table in ("leg", "attestation", "document"):
