@@ -271,3 +271,21 @@ def test_of_a_file_with_one_bad_record_none_is_stored(
 ) -> None:
     (folder / "bad.toml").write_text(text)
     assert said in refused(folder, capsys, "file", CASE, str(folder / "bad.toml"))
+
+
+def test_a_release_with_a_wrong_date_is_put_right_by_superseding_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = [
+        "bond-release",
+        CASE,
+        "--bond",
+        "old",
+        "--supersedes",
+        "bond-release-1",
+        "--at",
+        "2026-05-03T08:00:00Z",
+        *BY,
+    ]
+    assert tracerd(folder, "record", *right) == 0
+    assert "recorded bond-release bond-release-2" in capsys.readouterr().out

@@ -50,6 +50,10 @@ def print_clocks(answer: Answer, screen: Screen) -> None:
     if not answer.data["clocks"]:
         return
     screen.head(f"Clocks at {answer.data['clock_utc'] or 'no instant yet'}")
+    said = answer.data["instants"]
+    if said["latest_utc"]:
+        parts = ", ".join(f"{name} {time}" for name, time in said["latest_utc"].items())
+        screen.wrapped("  ", f"the latest of {parts}; {span_text(said['apart_s'])} apart")
     for clock in answer.data["clocks"]:
         used = f"{span_text(clock['elapsed_s'])} of {span_text(clock['limit_s'])}, {clock['percent']} %"
         text = STATES[clock["state"]] + (f": {used}" if clock["start_utc"] else "")

@@ -52,6 +52,7 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
         "missing": [] if waiting is None else waiting["missing"],
         "clocks": clocks,
         "clock_utc": instant_text(facts.clock) if facts.clock else None,
+        "instants": instants(facts),
         "legs": legs,
         "late": late_legs(reader, case_ref),
         "awaiting": awaited(reader, case_ref, facts),
@@ -100,6 +101,15 @@ def light_facts(reader: Reader, case_id: int) -> CaseFacts:
     read_chains(reader.connection, facts)
     read_assets(reader.connection, facts)
     return facts
+
+
+def instants(facts: CaseFacts) -> Row:
+    """What the case's clock is the latest of: block times, and what records speak of; and how far they are apart."""
+    times = {chain.name: chain.time for chain in facts.chains.values()}
+    if facts.spoken_at:
+        times["records"] = facts.spoken_at
+    apart = max(times.values()) - min(times.values()) if times else 0
+    return {"latest_utc": {name: instant_text(time) for name, time in times.items()}, "apart_s": apart}
 
 
 def clocks_now(facts: CaseFacts, preset: Preset, gates: list[Row], stored: list[Row]) -> list[ClockState]:

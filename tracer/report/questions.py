@@ -175,7 +175,7 @@ QUESTIONS = (
         "nodes-agree",
         OPERATOR,
         "Do the nodes show the same blocks?",
-        "v_source, v_disagreement",
+        "v_source",
         sql="SELECT chain, source, kind, active, vouched_height, differs_from FROM v_source ORDER BY chain, source",
         of_case=False,
     ),
@@ -239,3 +239,20 @@ def answer(reader: Reader, question: str | None, case_ref: str | None) -> Answer
 def said(question: Question) -> Row:
     """A question as it is listed."""
     return {"question": question.id, "who": question.who, "asks": question.asks, "by": question.by}
+
+
+def document() -> str:
+    """The questions as docs/questions.md has them; a test holds the file against this."""
+    lines = [
+        "# Questions",
+        "",
+        "What people ask of a case or a store, and the command or view that answers it. `tracer answer` lists them;",
+        "`tracer answer QUESTION CASE` answers those that name no other command.",
+    ]
+    who = ""
+    for one in QUESTIONS:
+        if one.who != who:
+            who = one.who
+            lines += ["", f"## {who}", "", "| question | asks | answered by |", "| --- | --- | --- |"]
+        lines.append(f"| `{one.id}` | {one.asks} | {one.by} |")
+    return "\n".join(lines) + "\n"
