@@ -84,13 +84,16 @@ def test_a_theft_alarms_before_its_block_and_its_replacement_that_pays_somebody_
     until(scene, planned, "seen", "replaced")
     assert life(scene, planned)[-1][2:] == (theft, f"{spent.txid}:{spent.index}")
     until(scene, theft, "seen")
-    [(rule, message)] = told(scene, theft)
-    assert rule == "LEG-1" and message.startswith("unconfirmed: 1.99900000 BTC left custody to"), message
+    (rule, message), (key, _) = told(scene, theft)
+    assert key == "KEY-1" and rule == "LEG-1" and message.startswith("unconfirmed: 1.99900000 BTC left custody to"), (
+        message
+    )
     assert ("LEG-1", "CRITICAL", message) in scene.stored.alerts()
     assert scene.stored.rows("SELECT unexplained FROM v_conservation") == [("0",)], "the books do not change"
     net.node.mine()
     until(scene, theft, "seen", "included")
-    assert [rule for rule, _ in told(scene, theft)] == ["LEG-1", "LEG-1", "LEG-1"], "of the block: amount, and fee"
+    of_block = ["LEG-1", "LEG-1", "KEY-1"]
+    assert [rule for rule, _ in told(scene, theft)] == ["LEG-1", "KEY-1", *of_block], "of the block: amount, and fee"
     assert states(scene, planned) == ["seen", "replaced"]
     scene.check()
     scene.end()

@@ -60,7 +60,7 @@ def test_an_alert_is_a_row_a_line_and_a_call_of_the_command(scene: Scene, net: B
     net.pay("seized", "stranger", 40)
     net.mine()
     scene.in_step()
-    scene.daemon.until(lambda: len(told(tmp_path)) == 2, "the command got both alerts")
+    scene.daemon.until(lambda: len(told(tmp_path)) == 3, "the command got all alerts")
     rows = [row for row in scene.stored.alerts() if row[0] == "LEG-1"]
     leak = next(row for row in rows if row[2].startswith("0.40000000 BTC left custody"))
     assert [row[1] for row in rows] == ["CRITICAL", "CRITICAL"], "the leak, and the fee that went with it"

@@ -97,8 +97,9 @@ def test_a_theft_by_a_higher_fee_at_the_same_nonce_alarms_before_its_block(scene
     until(scene, planned, "seen", "replaced")
     assert life(scene, planned)[-1][2:] == (theft, shared(net, "seized", nonce))
     until(scene, theft, "seen")
-    [(rule, message)] = told(scene, theft)
+    (rule, message), (key, of_key) = told(scene, theft)
     assert rule == "LEG-1" and message.startswith("unconfirmed: ") and "0.3" in message
+    assert key == "KEY-1" and of_key.startswith("unconfirmed: seized address")
     assert scene.stored.rows("SELECT unexplained FROM v_conservation WHERE symbol = 'ETH'") == [("0",)]
     net.node.mine()
     until(scene, theft, "seen", "included")
@@ -114,9 +115,9 @@ def test_token_payments_are_read_from_their_call_data(scene: Scene, net: Ethereu
     grab = call(
         net, "stranger", "transferFrom(address,address,uint256)", net.accounts["seized"], net.accounts["stranger"], 7
     )
-    for txid in (leak, grab):
+    for txid, rules in ((leak, ["LEG-1"]), (grab, ["LEG-1", "KEY-1"])):
         until(scene, txid, "seen")
-        assert [rule for rule, _ in told(scene, txid)] == ["LEG-1"]
+        assert [rule for rule, _ in told(scene, txid)] == rules
     [(_, message)] = told(scene, leak)
     assert "1.500000 USDX left custody" in message
     rows = scene.stored.rows("SELECT txid, watch_ref, amount FROM v_pending WHERE kind = 'log' AND direction = 'out'")
