@@ -1,6 +1,7 @@
 """Reports recount what they say: tampering with the store, or with a figure, shows."""
 
 import sqlite3
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tracer.report import casereport, custody, frontier, tracing, transfers
 from tracer.report.answer import Answer, Check, gravest, standing, weakest
 from tracer.report.recount import TERMS, recount
 from tracer.report.screen import Screen
-from tracer.report.show import passed
+from tracer.report.show import PRINTERS, passed
 from tracer.store.reader import snapshot
 from tracer.types import Holder
 
@@ -451,3 +452,9 @@ def test_a_chain_scanned_to_another_block_than_its_tip_is_not_shown() -> None:
     spans = [{"from_height": 1, "to_height": 9, "checked": "whole"}]
     assert standing(chain, spans).verdict == "NOT_SHOWN"
     assert standing(chain | {"covered_hash": "bb"}, spans).verdict == "SHOWN"
+
+
+def test_every_answer_has_somebody_to_print_it() -> None:
+    for where in PRINTERS.values():
+        module, _, name = where.partition(":")
+        assert callable(getattr(import_module(f"tracer.report.{module}"), name))

@@ -1,55 +1,43 @@
 """Prints any answer for people, and below it as of which blocks it holds and which checks failed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 
-from tracer.report import tables, traces
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, SINGLE_NODE, Answer, Check
-from tracer.report.audited import print_audit, print_runs
-from tracer.report.casescreen import (
-    print_alerts,
-    print_cases,
-    print_history,
-    print_questions,
-    print_rows,
-    print_standing,
-)
-from tracer.report.inferred import print_labels, print_links
 from tracer.report.lines import clean, units
-from tracer.report.lived import print_life
-from tracer.report.prechecked import print_precheck
-from tracer.report.routes import print_divergence, print_origins, print_paths
 from tracer.report.screen import Screen
-from tracer.report.storyboard import print_report
 
-PRINTERS: dict[str, Callable[[Answer, Screen], None]] = {
-    "status": tables.print_status,
-    "case status": print_standing,
-    "case list": print_cases,
-    "case history": print_history,
-    "case alerts": print_alerts,
-    "questions": print_questions,
-    "answer": print_rows,
-    "transfers": tables.print_transfers,
-    "legs": tables.print_legs,
-    "trace": traces.print_trace,
-    "origins": print_origins,
-    "paths": print_paths,
-    "divergence": print_divergence,
-    "frontier": traces.print_frontier,
-    "reconcile": tables.print_reconcile,
-    "life": print_life,
-    "runs": print_runs,
-    "audit": print_audit,
-    "report": print_report,
-    "labels": print_labels,
-    "links": print_links,
-    "precheck": print_precheck,
+PRINTERS = {
+    "status": "tables:print_status",
+    "case status": "casescreen:print_standing",
+    "case list": "casescreen:print_cases",
+    "case history": "casescreen:print_history",
+    "case alerts": "casescreen:print_alerts",
+    "questions": "casescreen:print_questions",
+    "answer": "casescreen:print_rows",
+    "transfers": "tables:print_transfers",
+    "legs": "tables:print_legs",
+    "trace": "traces:print_trace",
+    "origins": "routes:print_origins",
+    "paths": "routes:print_paths",
+    "divergence": "routes:print_divergence",
+    "frontier": "traces:print_frontier",
+    "reconcile": "tables:print_reconcile",
+    "life": "lived:print_life",
+    "runs": "audited:print_runs",
+    "audit": "audited:print_audit",
+    "report": "storyboard:print_report",
+    "labels": "inferred:print_labels",
+    "links": "inferred:print_links",
+    "precheck": "prechecked:print_precheck",
 }
+"""Who prints which answer, as ``module:function`` of this package: a command loads what it prints with, and no more."""
 
 
 def show(answer: Answer, screen: Screen) -> None:
     """Print an answer."""
-    PRINTERS[answer.asked](answer, screen)
+    module, _, name = PRINTERS[answer.asked].partition(":")
+    getattr(import_module(f"tracer.report.{module}"), name)(answer, screen)
     print_foot(answer, screen)
 
 
