@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv nodes demo test lint bench bench-heuristics bench-trace contracts clean
+.PHONY: help venv nodes demo test lint bench bench-custody bench-heuristics bench-trace contracts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ bench-trace: venv ## measure tracing over a million transactions against other t
 
 bench-heuristics: venv ## count how often the heuristics err on the shipped set (seconds)
 	@$(BIN)/python -m benchmarks.heuristics.score
+
+bench-custody: venv ## measure a case of 10,000 legs and 100,000 transfers (two minutes)
+	@$(BIN)/python -m benchmarks.custody
 
 contracts: venv ## compile the test contracts anew (needs npm)
 	@$(BIN)/python -m fixtures.contracts.build

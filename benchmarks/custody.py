@@ -1,4 +1,4 @@
-"""Measures a case of 10,000 legs and 100,000 transfers: `python -m benchmarks.custody`.
+"""Measures a case of 10,000 legs and 100,000 transfers: `make bench-custody`, `python -m benchmarks.custody`.
 
 The case is overseen by beijing-2025, with two approvals a leg and recordings. Transfers are token payments on a
 pretended account chain; from the casework on everything is the daemon's own code, and the store a real file. Measured
@@ -19,10 +19,10 @@ from typing import Any
 
 from tracer.casework import Casework
 from tracer.chain import Marks, Policy
-from tracer.custody.case import Case, Leg, LegKind, Watch
+from tracer.custody.case import Attestation, Case, Document, Institution, Leg, LegKind, Watch
 from tracer.custody.filing import Draft
 from tracer.custody.presetfiles import find_preset
-from tracer.custody.records import Approval, Bond, Mandate, Recording, Seizure
+from tracer.custody.records import Approval, Bond, Licence, Mandate, Recording, Seizure
 from tracer.report.casestatus import case_status
 from tracer.store import load
 from tracer.store.cases import import_case
@@ -64,13 +64,25 @@ def target(number: int) -> Holder:
 def declared(legs: int) -> Case:
     """The case: one agency account pays each leg to an account of its own, in ten parts."""
     watches = [Watch("agency", CHAIN, AGENCY, Role.AGENCY, None, 1)]
-    watches += [Watch(f"exchange/{n}", CHAIN, target(n), Role.EXCHANGE, None, 1) for n in range(legs)]
+    watches += [Watch(f"exchange/{n}", CHAIN, target(n), Role.EXCHANGE, "exchange", 1) for n in range(legs)]
+    bodies = (Institution("exchange", "Licensed exchange", "EXCHANGE"),)
+    letter = Document("letter", "Deposit addresses", bytes(32))
+    attested = tuple(Attestation(f"exchange/{n}", "exchange", "letter", START - 1, None) for n in range(legs))
     plans = [
         Leg(f"deposit-{n}", LegKind.DEPOSIT, USDT.id, ("agency",), f"exchange/{n}", PARTS * 1000, 0, 10**18, None, None)
         for n in range(legs)
     ]
     return Case(
-        CASE, "Ten thousand legs", "beijing-2025", {CHAIN: 1}, (), tuple(watches), (), (), tuple(plans), bytes(32)
+        ref=CASE,
+        title="Ten thousand legs",
+        preset="beijing-2025",
+        seizures={CHAIN: 1},
+        institutions=bodies,
+        watches=tuple(watches),
+        documents=(letter,),
+        attestations=attested,
+        legs=tuple(plans),
+        source_sha256=bytes(32),
     )
 
 
@@ -80,6 +92,16 @@ def records(legs: int) -> list[Draft]:
     drafts = [
         Draft("mandate", Mandate(what="warrant", scope="all"), "CO1", None, then, sha),
         Draft("seizure", Seizure(method="keys handed over"), "CO1", None, then, sha),
+        Draft(
+            "licence",
+            Licence(
+                institution="exchange", entity="Licensed exchange", type="VATP", valid_from=START - 1, source="register"
+            ),
+            "CO1",
+            None,
+            then,
+            sha,
+        ),
         Draft("bond", Bond(amount="110.00 HKD", basis="latest valuation"), "AG1", None, then, sha),
     ]
     for number in range(legs):
@@ -160,7 +182,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
         connect(chain.block([]), balances)
         began = time.perf_counter()
         file_records(store, CASE, records(legs), {CHAIN: handle}, START)
-        found["records filed"], found["filing s"] = legs * 2 + legs // 100 + 3, time.perf_counter() - began
+        found["records filed"], found["filing s"] = legs * 2 + legs // 100 + 4, time.perf_counter() - began
         order = [target(n) for n in range(legs) for _ in range(PARTS)]
         spare = live * LIVE_TRANSFERS
         for at in range(0, transfers - spare, PER_BLOCK):
@@ -209,7 +231,7 @@ def ask(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "custody.db"
+        path = Path(os.environ.get("KEEP", Path(folder) / "custody.db"))
         found = play(path, LEGS, LIVE)
         found |= ask(path)
         found["store MB"] = path.stat().st_size / 1e6

@@ -8,7 +8,7 @@ from tracer.custody.rules import BY_ID
 ROOT = Path(__file__).parents[2]
 KINDS = sorted({rule.split("-")[0] for rule in BY_ID})
 RULE = re.compile(
-    rf'"((?:{"|".join(KINDS)}|TRACE|JUDGE|NODE|DATA|CHAIN|VERIFY|PROOF|SRC|LABEL)-\d|COVERAGE|STALE|ANCHOR)"'
+    rf'"((?:{"|".join(KINDS)}|TRACE|JUDGE|NODE|DATA|CHAIN|VERIFY|PROOF|SRC|LABEL|RECORD)-\d|COVERAGE|STALE|ANCHOR|STAGE)"'
 )
 
 

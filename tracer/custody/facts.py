@@ -211,7 +211,8 @@ class CaseFacts:
     opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
     they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part of the
     earliest arrived. paying: the ids of all legs to a receiver. named: kind and name
-    of every record. approvals: those that count, by leg. spoken_at: the latest instant of records that count.
+    of every record. approvals: those that count, by leg. people: by kind, who
+    filed or confirmed records that count, with the first. spoken_at: the latest instant of records that count.
     """
 
     id: int
@@ -230,6 +231,7 @@ class CaseFacts:
     current: dict[str, list[Record]] = field(default_factory=dict)
     named: set[tuple[str, str]] = field(default_factory=set)
     approvals: dict[str, list[Record]] = field(default_factory=dict)
+    people: dict[str, dict[str, int]] = field(default_factory=dict)
     spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
     outside: list[Outside] = field(default_factory=list)
@@ -272,7 +274,7 @@ class CaseFacts:
     def put_records(self, records: list[Record]) -> None:
         """Take in all records; those that were superseded stay in `records` alone."""
         gone = {record.supersedes for record in records}
-        self.records, self.current, self.named, self.approvals = list(records), {}, set(), {}
+        self.records, self.current, self.named, self.approvals, self.people = list(records), {}, set(), {}, {}
         self.named.update((record.kind, record.ref) for record in records)
         for record in records:
             if record.id not in gone:
@@ -291,6 +293,10 @@ class CaseFacts:
 
     def _count(self, record: Record) -> None:
         self.current.setdefault(record.kind, []).append(record)
+        people = self.people.setdefault(record.kind, {})
+        for person in (record.actor, record.second):
+            if person is not None:
+                people.setdefault(person, record.id)
         if isinstance(record.body, Approval):
             self.approvals.setdefault(record.body.leg, []).append(record)
 

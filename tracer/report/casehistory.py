@@ -2,7 +2,7 @@
 
 from tracer.custody.rules import BY_ID
 from tracer.report.answer import CONTRADICTED, SHOWN, Answer, Check
-from tracer.report.casestatus import preset_of
+from tracer.report.casestatus import judged_anew, preset_of
 from tracer.report.places import begin, case_chains
 from tracer.store.filed import broken_at
 from tracer.store.reader import Reader
@@ -54,4 +54,5 @@ def case_alerts(reader: Reader, case_ref: str, everything: bool) -> Answer:
             verdict = CONTRADICTED if row["shown"] else "NOT_SHOWN"
             answer.checks.append(Check(row["rule"], row["leg_ref"] or case_ref, verdict, row["message"]))
     answer.data = {"alerts": alerts}
+    answer.checks.append(judged_anew(reader, case_ref))
     return answer

@@ -1,6 +1,7 @@
 """Answers where a case stands: its stage, what is missing, late or unexplained, its alerts, and what comes next."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from tracer.custody.assess import Assessor
@@ -11,12 +12,16 @@ from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import parse_preset
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, add_anchor
 from tracer.report.places import NothingThere, begin, case_chains
-from tracer.store.casefacts import load_facts, read_assets, read_chains, read_papers
+from tracer.store.casefacts import load_facts, read_assets, read_chains
 from tracer.store.filed import broken_at
+from tracer.store.findings import key_of, stored_findings
 from tracer.store.reader import Reader
 
 OPEN = ("open", "acknowledged")
 SHOWN_ALERTS = 12
+LATEST = 200
+"""Records whose digests are worked out again for a status."""
+
 SEVERITIES = ("CRITICAL", "HIGH", "WARN", "INFO")
 
 
@@ -32,9 +37,9 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
     answer = begin(reader, "case status", chains)
     case_id, preset = preset_of(reader, case_ref)
     row = last_assessment(reader, case_ref)
-    facts = light_facts(reader, case_id)
+    facts, records = light_facts(reader, case_id)
     alerts = open_alerts(reader, case_ref)
-    legs = leg_counts(reader, case_ref)
+    legs = read_legs(reader, case_id)
     gates = json.loads(row["gates"])
     waiting = next((gate for gate in gates if not gate["open"] and not gate["left_out"]), None)
     clocks = [clock_row(state) for state in clocks_now(facts, preset, gates, json.loads(row["clocks"]))]
@@ -53,12 +58,12 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
         "clocks": clocks,
         "clock_utc": instant_text(facts.clock) if facts.clock else None,
         "instants": instants(facts),
-        "legs": legs,
-        "late": late_legs(reader, case_ref),
-        "awaiting": awaited(reader, case_ref, facts),
+        "legs": legs.counts,
+        "late": legs.late,
+        "awaiting": awaited(reader, legs.arrived, facts),
         "assets": [asset_row(asset) for asset in facts.assets],
         "alerts": alerts,
-        "records": sum(len(records) for records in facts.current.values()),
+        "records": records,
     }
     answer.data["action"] = action(answer.data)
     add_checks(reader, answer, case_id, case_ref)
@@ -93,14 +98,19 @@ def last_assessment(reader: Reader, case_ref: str) -> Row:
     return rows[0]
 
 
-def light_facts(reader: Reader, case_id: int) -> CaseFacts:
-    """A case's facts without its legs: they were judged when they changed."""
+def light_facts(reader: Reader, case_id: int) -> tuple[CaseFacts, int]:
+    """A case's facts without its legs and records, which were judged when they came; and how many records count."""
     ref, title = next(reader.raw("SELECT ref, title FROM cases WHERE id = :c", c=case_id))
     facts = CaseFacts(case_id, ref, title)
-    read_papers(reader.connection, facts)
     read_chains(reader.connection, facts)
     read_assets(reader.connection, facts)
-    return facts
+    [(records, latest)] = reader.raw(
+        "SELECT count(*), coalesce(max(r.at), 0) FROM record r WHERE r.case_id = :c"
+        " AND r.id NOT IN (SELECT n.supersedes_id FROM record n WHERE n.case_id = :c AND n.supersedes_id IS NOT NULL)",
+        c=case_id,
+    )
+    facts.spoken_at = int(latest)
+    return facts, int(records)
 
 
 def instants(facts: CaseFacts) -> Row:
@@ -168,46 +178,53 @@ def open_alerts(reader: Reader, case_ref: str) -> Row:
 
 
 STANDING = (
-    "SELECT l.id, l.ref, l.kind, coalesce(v.verdict, 'NOT_SHOWN') AS verdict, coalesce(v.reason, '') AS reason"
-    " FROM leg l JOIN cases k ON k.id = l.case_id LEFT JOIN verdict v ON v.id = (SELECT n.id FROM verdict n"
-    " JOIN block nb ON nb.id = n.block_id AND nb.canonical WHERE n.case_id = l.case_id AND n.leg_id = l.id"
-    " AND n.asset_id = l.asset_id ORDER BY n.block_id DESC, n.id DESC LIMIT 1) WHERE k.ref = :ref"
+    "SELECT l.id, l.ref, l.kind, coalesce(v.verdict, 'NOT_SHOWN'), coalesce(v.reason, '') FROM leg l"
+    " LEFT JOIN verdict v ON v.id = (SELECT n.id FROM verdict n JOIN block nb ON nb.id = n.block_id AND nb.canonical"
+    " WHERE n.case_id = l.case_id AND n.leg_id = l.id AND n.asset_id = l.asset_id ORDER BY n.block_id DESC, n.id DESC"
+    " LIMIT 1) WHERE l.case_id = :c ORDER BY l.id"
 )
 """The legs of a case with the verdicts that stand; what v_leg adds up is not needed here, and would take long."""
 
+MOST = 20
+"""Legs of one sort that are listed at most."""
 
-def leg_counts(reader: Reader, case_ref: str) -> list[Row]:
-    """How many legs of each kind are planned, and how they are judged."""
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The legs of a case as status tells of them: counts by kind, those that are contradicted, those that arrived."""
+
+    counts: list[Row]
+    late: list[Row]
+    arrived: list[tuple[int, str]]
+
+
+def read_legs(reader: Reader, case_id: int) -> Legs:
+    """Read a case's legs once, as they stand."""
     counts: dict[str, Row] = {}
-    for kind, verdict, number in reader.raw(
-        f"SELECT kind, CASE WHEN reason LIKE 'withdrawn%' THEN 'withdrawn' ELSE verdict END, count(*) FROM ({STANDING})"
-        " GROUP BY 1, 2 ORDER BY min(id)",
-        ref=case_ref,
-    ):
-        row = counts.setdefault(
-            kind, {"kind": kind, "planned": 0, SHOWN: 0, NOT_SHOWN: 0, CONTRADICTED: 0, "withdrawn": 0}
-        )
-        row[verdict] += number
-        row["planned"] += number if verdict != "withdrawn" else 0
-    return list(counts.values())
+    late: list[Row] = []
+    arrived: list[tuple[int, str]] = []
+    for number, ref, kind, verdict, reason in reader.raw(STANDING, c=case_id):
+        row = counts.get(kind)
+        if row is None:
+            none = {"kind": kind, "planned": 0, SHOWN: 0, NOT_SHOWN: 0, CONTRADICTED: 0, "withdrawn": 0}
+            row = counts.setdefault(kind, none)
+        gone = reason.startswith("withdrawn")
+        row["withdrawn" if gone else verdict] += 1
+        row["planned"] += not gone
+        if verdict == CONTRADICTED and len(late) < MOST:
+            late.append({"leg_ref": ref, "kind": kind, "reason": reason})
+        elif verdict == NOT_SHOWN and reason.startswith("arrived, not yet") and len(arrived) < MOST:
+            arrived.append((number, ref))
+    return Legs(list(counts.values()), late, arrived)
 
 
-def late_legs(reader: Reader, case_ref: str) -> list[Row]:
-    """Legs that are contradicted, the first of them, with why."""
-    return reader.rows(
-        f"SELECT ref AS leg_ref, kind, reason FROM ({STANDING}) WHERE verdict = 'CONTRADICTED' ORDER BY id LIMIT 10",
-        ref=case_ref,
-    )
-
-
-def awaited(reader: Reader, case_ref: str, facts: CaseFacts) -> list[Row]:
+def awaited(reader: Reader, legs: list[tuple[int, str]], facts: CaseFacts) -> list[Row]:
     """Legs that have arrived and wait for confirmations: how many more, and when they may be there."""
-    rows = reader.rows(
-        f"SELECT q.ref AS leg_ref, c.name AS chain, max(b.height) AS height FROM ({STANDING}) q"
-        " JOIN entry e ON e.leg_id = q.id AND e.place NOT IN ('fee', 'unexplained')"
-        " JOIN block b ON b.id = e.block_id AND b.canonical JOIN chain c ON c.id = b.chain_id"
-        " WHERE q.verdict = 'NOT_SHOWN' AND q.reason LIKE 'arrived, not yet%' GROUP BY q.id ORDER BY q.id LIMIT 20",
-        ref=case_ref,
+    rows = reader.among(
+        "SELECT l.ref AS leg_ref, c.name AS chain, max(b.height) AS height FROM leg l JOIN entry e ON e.leg_id = l.id"
+        " AND e.place NOT IN ('fee', 'unexplained') JOIN block b ON b.id = e.block_id AND b.canonical"
+        " JOIN chain c ON c.id = b.chain_id WHERE l.id IN ({numbers}) GROUP BY l.id ORDER BY l.id",
+        [number for number, _ in legs],
     )
     for row in rows:
         chain = facts.chains[row["chain"]]
@@ -254,12 +271,9 @@ def add_checks(reader: Reader, answer: Answer, case_id: int, case_ref: str) -> N
         subject = f"{case_ref} {asset['symbol']} on {asset['chain']}"
         clean = asset["unexplained"] == "0"
         answer.checks.append(Check("RECON-1", subject, SHOWN if clean else CONTRADICTED, said_unexplained(asset)))
-    broken = broken_at(reader.connection, case_id, case_ref)
-    text = (
-        "every record's digest is what its columns give"
-        if broken is None
-        else f"{broken} was altered, or one before it"
-    )
+    broken = broken_at(reader.connection, case_id, case_ref, latest=LATEST)
+    text = f"the latest records (at most {LATEST}) have the digests that their columns give; `case history` checks all"
+    text = text if broken is None else f"{broken} was altered, or one before it"
     answer.checks.append(Check("RECORD-1", case_ref, SHOWN if broken is None else CONTRADICTED, text))
     for alert in data["alerts"]["gravest"]:
         if alert["severity"] in ("CRITICAL", "HIGH"):
@@ -276,8 +290,17 @@ def said_unexplained(asset: Row) -> str:
     return "every base unit is explained" if asset["unexplained"] == "0" else "some value has no place in the ledger"
 
 
-def full_assessment(reader: Reader, case_ref: str) -> tuple[CaseFacts, Any]:
-    """Read a case whole, and assess it anew."""
+def judged_anew(reader: Reader, case_ref: str) -> Check:
+    """Read a case whole, assess it anew, and hold what is found against what is stored as found (JUDGE-2)."""
     case_id, preset = preset_of(reader, case_ref)
-    facts = load_facts(reader.connection, case_id)
-    return facts, Assessor(preset).assess(facts)
+    fresh = Assessor(preset).assess(load_facts(reader.connection, case_id))
+    stored, _ = stored_findings(reader.connection, case_id)
+    differing = sorted({key_of(finding) for finding in fresh.findings.values()} ^ set(stored))
+    stage, anew = last_assessment(reader, case_ref)["stage"], fresh.standing.stage
+    if stage != anew:
+        return Check("JUDGE-2", case_ref, CONTRADICTED, f"stage {stage} is stored, and {anew} comes out anew")
+    if differing:
+        named = ", ".join(f"{rule} of {subject}" for rule, subject, _, _ in differing[:3])
+        return Check("JUDGE-2", case_ref, CONTRADICTED, f"what is stored and what is found anew differ: {named}")
+    text = f"stage and {len(stored)} findings are what comes out when the case is assessed anew"
+    return Check("JUDGE-2", case_ref, SHOWN, text)

@@ -5,6 +5,7 @@ from tracer.custody.facts import AssetFacts, CaseFacts
 from tracer.custody.records import DeclaredAsset, ExternalClaim
 from tracer.report.answer import NOT_SHOWN, Check, Row
 from tracer.report.casestatus import light_facts, preset_of
+from tracer.store.filed import load_records
 from tracer.store.reader import Reader
 from tracer.types import Lane
 from tracer.units import format_units
@@ -18,7 +19,8 @@ def inventory(reader: Reader, case_ref: str) -> list[Row]:
     amount: base units where the row has decimals, else as it was printed. compared: what a claim is held against.
     """
     case_id, _ = preset_of(reader, case_ref)
-    facts = light_facts(reader, case_id)
+    facts, _ = light_facts(reader, case_id)
+    facts.put_records(load_records(reader.connection, case_id))
     rows = [followed(asset) for asset in facts.assets if asset.seized]
     for _, body in facts.of("declared-asset", DeclaredAsset):
         rows.append(row_of(DECLARED, body.chain, body.symbol, body.amount, body.source, body.lane))

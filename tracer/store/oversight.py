@@ -24,15 +24,10 @@ from tracer.store.casefacts import (
     read_outside,
     read_papers,
 )
+from tracer.store.findings import JUDGE, Key, key_of, stored_findings
 from tracer.store.overseen import AlertEventRow, AssessmentRow
 from tracer.store.rows import insert_many
 from tracer.store.tables import AlertRow
-
-JUDGE = "tracerd"
-"""Who resolves and reopens alerts when facts change."""
-
-Key = tuple[str, str, str, bool]
-"""Rule, subject, severity, whether the facts go against the rule: when one of them changes, another alert is given."""
 
 
 @dataclass(slots=True)
@@ -245,27 +240,6 @@ class Oversight:
         ).all()
         for (number,) in rows:
             self.note_event(number, now, "reopened", JUDGE, "a block that it was closed upon left the chain", tip_id)
-
-
-def stored_findings(connection: Connection, case_id: int) -> tuple[dict[Key, int], dict[Key, int]]:
-    """The alerts of what rules found of a case: those that hold, and those that were resolved."""
-    holding: dict[Key, int] = {}
-    resolved: dict[Key, int] = {}
-    for number, rule, subject, severity, shown, last in connection.execute(
-        text(
-            "SELECT a.id, a.rule, a.subject, a.severity, a.shown, (SELECT e.what FROM alert_event e"
-            f" WHERE e.alert_id = a.id AND e.actor = '{JUDGE}' ORDER BY e.id DESC LIMIT 1) FROM alert a"
-            " WHERE a.case_id = :c AND a.subject IS NOT NULL ORDER BY a.id"
-        ),
-        {"c": case_id},
-    ):
-        (resolved if last == "resolved" else holding)[rule, subject, severity, bool(shown)] = number
-    return holding, resolved
-
-
-def key_of(finding: Finding) -> Key:
-    """What tells a finding from others, and from what it was before."""
-    return (*finding.key, finding.severity, finding.found.shown)
 
 
 def last_said(connection: Connection, case_id: int) -> tuple[str, ...]:

@@ -11,22 +11,12 @@ from tracer.types import Lane
 def one_person_twice(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """SOD-1: the same person filed or confirmed records that the preset separates."""
     for pair in preset.file.separate:
-        ones = people(facts, pair.one)
-        others = people(facts, pair.other)
+        ones = facts.people.get(pair.one, {})
+        others = facts.people.get(pair.other, {})
         for person in sorted(ones.keys() & others.keys()):
             text = f"{person} filed or confirmed both {pair.one} and {pair.other}"
             refs = (f"record:{ones[person]}", f"record:{others[person]}")
             yield Found(f"person:{person}:{pair.one}:{pair.other}", text, refs)
-
-
-def people(facts: CaseFacts, kind: str) -> dict[str, int]:
-    """Who filed or confirmed records of a kind, with the first such record."""
-    found: dict[str, int] = {}
-    for record in facts.current.get(kind, ()):
-        for person in (record.actor, record.second):
-            if person is not None:
-                found.setdefault(person, record.id)
-    return found
 
 
 def alone(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
