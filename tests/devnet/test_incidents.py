@@ -29,7 +29,6 @@ TOLD_ELSEWHERE = {
     "VALUE-1": "devnet/test_odd_ethereum.py",  # a token that takes what it does not announce
     "RECON-2": "devnet/test_sources.py",  # two nodes of one chain that disagree
     "SOD-2": "unit/test_custody_papers.py",  # refused when it is filed: only found where the preset was another
-    "CLOCK-2": "unit/test_custody_rules.py",  # no shipped preset limits a single stage
 }
 """Rules that no incident sets off, and the test that does."""
 

@@ -232,7 +232,13 @@ def test_a_declared_asset_is_open_until_somebody_decided_on_that_coin() -> None:
 
 @pytest.mark.parametrize(
     ("category", "rules"),
-    [("Sanctions", {"SANCT-1"}), ("mixer", {"MIX-1"}), ("CoinJoin", {"MIX-1"}), ("exchange", set())],
+    [
+        ("Sanctions", {"SANCT-1"}),
+        ("mixer", {"MIX-1"}),
+        ("CoinJoin", {"MIX-1"}),
+        ("exchange", set()),
+        ("exchange; mixer", {"MIX-1"}),
+    ],
 )
 def test_a_label_of_a_counterparty_is_a_lead_and_never_shown(category: str, rules: set[str]) -> None:
     case = facts()

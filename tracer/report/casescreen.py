@@ -117,10 +117,7 @@ def print_history(answer: Answer, screen: Screen) -> None:
         screen.wrapped(
             "  ", f"{row['at_utc']}  {row['kind']} {clean(row['record_ref'])} by {clean(row['actor'])}{second}{gone}"
         )
-        said = ", ".join(
-            f"{key} {clean(str(value))}" for key, value in json.loads(row["body"]).items() if value not in (None, [])
-        )
-        screen.wrapped("      ", said)
+        screen.wrapped("      ", said_of(json.loads(row["body"])))
         screen.wrapped(
             "      ", f"filed {instant_text(row['recorded_at'])}  document {row['document_sha256'] or 'none'}"
         )
@@ -133,8 +130,18 @@ def print_history(answer: Answer, screen: Screen) -> None:
         screen.line(f"  {row['at_utc']}  {row['stage']:<12} by {where}{back}  {sides}")
 
 
+def said_of(body: Row) -> str:
+    """What a record says, field by field, what it leaves out aside."""
+    texts = (
+        (key, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for key, v in body.items() if v is not None
+    )
+    return "; ".join(f"{key} {clean(text)}" for key, text in texts if text)
+
+
 def print_alerts(answer: Answer, screen: Screen) -> None:
     """Alerts with what became of them."""
+    if not answer.data["alerts"]:
+        screen.line("no alerts")
     for row in answer.data["alerts"]:
         screen.wrapped(
             f"{row['alert_id']:>5} {row['rule']:<10}{row['severity']:<9}{row['state']:<13}", clean(row["message"])
@@ -152,7 +159,7 @@ def print_questions(answer: Answer, screen: Screen) -> None:
         if row["who"] != who:
             who = row["who"]
             screen.head(who)
-        screen.wrapped(f"  {row['question']:<22}", f"{row['asks']}  ({row['by']})")
+        screen.wrapped(f"  {row['question']:<26}", f"{row['asks']}  ({row['by']})")
 
 
 def print_rows(answer: Answer, screen: Screen) -> None:

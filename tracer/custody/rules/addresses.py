@@ -1,5 +1,6 @@
 """Rules about addresses: shared custody scripts, who else can move them, labels of counterparties. Pure."""
 
+import re
 from collections.abc import Iterator
 
 from tracer.custody.case import LegKind
@@ -67,13 +68,18 @@ def forks_open(facts: CaseFacts, _: Preset) -> Iterator[Found]:
 def exposed(facts: CaseFacts, categories: frozenset[str]) -> Iterator[Found]:
     """Counterparties with a label of certain categories."""
     for one in facts.exposures:
-        if one.category.lower() in categories:
+        if categories & named(one.category):
             yield Found(
                 f"address:{one.address}",
                 f"{one.address} is called {one.label!r} ({one.category}) by {one.pack}: a lead, not an accusation",
                 (f"movement:{one.movement_id}",),
                 shown=False,
             )
+
+
+def named(category: str) -> set[str]:
+    """The categories that a label names: packs join several by commas, semicolons or bars."""
+    return {part.strip() for part in re.split("[,;|]", category.lower())}
 
 
 def sanctioned(facts: CaseFacts, _: Preset) -> Iterator[Found]:
