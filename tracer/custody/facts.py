@@ -213,6 +213,7 @@ class CaseFacts:
     earliest arrived. paying: the ids of all legs to a receiver. named: kind and name
     of every record. approvals: those that count, by leg. people: by kind, who
     filed or confirmed records that count, with the first. spoken_at: the latest instant of records that count.
+    voided: the ids of control records whose block is not on the chain.
     """
 
     id: int
@@ -237,6 +238,7 @@ class CaseFacts:
     outside: list[Outside] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     shared: list[Shared] = field(default_factory=list)
+    voided: set[int] = field(default_factory=set)
 
     def put_leg(self, leg: LegFacts) -> None:
         """Take in a leg, or its new state; what it takes back (a reorg, a withdrawal) is taken back everywhere."""

@@ -20,7 +20,7 @@ from tracer.custody.facts import (
     Outside,
     Shared,
 )
-from tracer.custody.records import Withdrawal
+from tracer.custody.records import Control, Withdrawal
 from tracer.custody.rules.addresses import MIXING, SANCTIONED
 from tracer.store.counting import published
 from tracer.store.filed import load_records
@@ -75,8 +75,23 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
         ),
         keys,
     )
+    facts.voided = {record.id for record, body in facts.of("control", Control) if not stands(connection, facts, body)}
     others = connection.execute(text("SELECT count(*) FROM cases WHERE id != :c"), keys).scalar_one()
     facts.shared = [Shared(*row) for row in rows] if others else []
+
+
+def stands(connection: Connection, facts: CaseFacts, proof: Control) -> bool:
+    """Whether the block at which control was shown is on its chain."""
+    if proof.shown is None:
+        return False
+    found = connection.execute(
+        text(
+            "SELECT b.canonical FROM watch w JOIN holder h ON h.id = w.holder_id JOIN block b"
+            " ON b.chain_id = h.chain_id AND b.hash = :hash WHERE w.case_id = :c AND w.ref = :watch"
+        ),
+        {"hash": bytes.fromhex(proof.shown.block), "c": facts.id, "watch": proof.watch},
+    ).scalar()
+    return bool(found)
 
 
 def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:

@@ -7,7 +7,7 @@ from tracer.custody.case import LegKind
 from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.preset import Preset
-from tracer.custody.records import DeclaredAsset, ForkClaim, Power
+from tracer.custody.records import Control, DeclaredAsset, ForkClaim, Power
 from tracer.types import Lane
 
 SANCTIONED = frozenset({"sanction", "sanctions", "sanctioned"})
@@ -92,6 +92,14 @@ def mixed(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     yield from exposed(facts, MIXING)
 
 
+def control_voided(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """CTRL-1: the block at which control over an address was shown has left the chain."""
+    for record, body in facts.of("control", Control):
+        if record.id in facts.voided and body.shown is not None:
+            text = f"control over {body.watch} was shown at block {body.shown.height}, which has left the chain"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",), shown=False)
+
+
 def may_come_back(leg: LegFacts, _: CaseFacts, __: Preset) -> Iterator[Found]:
     """BURN-1: what is to be destroyed goes where somebody may hold a key; told before it is paid, too."""
     if leg.kind is LegKind.DESTROY and not unspendable(leg.target_key) and (leg.arrivals or not leg.withdrawn):
@@ -129,6 +137,7 @@ RULES = (
         on_case=others_can_move,
     ),
     Rule("INV-1", "WARN", Lane.REPORTED, "the inventory is not complete", on_case=incomplete),
+    Rule("CTRL-1", "HIGH", Lane.PROVEN, "a proof of control whose block left the chain", on_case=control_voided),
     Rule("BURN-1", "HIGH", Lane.REPORTED, "a destruction that is not provable", on_leg=may_come_back),
     Rule("SANCT-1", "HIGH", Lane.INFERRED, "a counterparty is on a sanctions list", on_case=sanctioned),
     Rule("MIX-1", "WARN", Lane.INFERRED, "a counterparty is called a mixer", on_case=mixed),
