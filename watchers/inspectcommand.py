@@ -1,6 +1,7 @@
 """`tracerd inspect`: asks the nodes who else can move what a case seized, and prints what they and the scripts say."""
 
 import asyncio
+import json
 import os
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -74,16 +75,17 @@ def _file(
         if row["shown"] != "SHOWN" or row["severity"] not in ("CRITICAL", "WARN"):
             continue
         address = names.get((row["chain"], row["holder"]), row["holder"])
-        said = f"{row['rule']}|{row['chain']}|{row['holder']}|{row['detail']}"
-        ref = f"{row['kind']}-{sha256(said.encode()).hexdigest()[:12]}"
         refs = row["refs"]
         block = f"{refs['block_height']}:{refs['block_hash']}" if "block_hash" in refs else "-"
+        said = f"{row['rule']}|{row['chain']}|{row['holder']}|{row['detail']}|{block}"
+        ref = f"{row['kind']}-{sha256(said.encode()).hexdigest()[:12]}"
         fields = {"rule": row["rule"], "severity": row["severity"], "watch": address, "detail": row["detail"][:500]}
         tables[ref] = {"kind": "power", "id": ref, "by": by, "block": block, **fields}
     config = load_config(given.config, os.environ, given.overrides)
     with snapshot(store_path(config)) as reader:
-        for (ref,) in reader.raw("SELECT record_ref FROM v_record_all WHERE case_ref = :c AND kind = 'power'", c=case):
-            tables.pop(ref, None)
+        stored = reader.raw("SELECT body FROM v_record WHERE case_ref = :c AND kind = 'power'", c=case)
+        known = {(said["rule"], said["watch"], said["detail"]) for said in (json.loads(body) for (body,) in stored)}
+    tables = {ref: one for ref, one in tables.items() if (one["rule"], one["watch"], one["detail"]) not in known}
     if tables:
         send(given, case, list(tables.values()))
 

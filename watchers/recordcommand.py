@@ -117,7 +117,7 @@ def _alert(given: Any, what: str, number: int, by: str, reason: str) -> int:
     return asyncio.run(alert(config, {"what": what, "alert": number, "by": by, "reason": reason}))
 
 
-NUMBER = click.argument("number", type=click.IntRange(min=1))
+NUMBER = click.argument("number", type=click.IntRange(1, 2**62))
 BY = click.option("--by", required=True, metavar="NAME", help="Who.")
 
 
@@ -139,3 +139,13 @@ def acknowledge(given: Any, number: int, by: str, reason: str) -> int:
 def close(given: Any, number: int, by: str, reason: str) -> int:
     """Close alert NUMBER with a reason. A reorg of the blocks that it was closed upon opens it again."""
     return _alert(given, "closed", number, by, reason)
+
+
+@alert_group.command("reopen")
+@NUMBER
+@BY
+@click.option("--reason", required=True, metavar="TEXT", help="Why it is not settled.")
+@click.pass_obj
+def reopen(given: Any, number: int, by: str, reason: str) -> int:
+    """Reopen alert NUMBER, which somebody closed: on record, as everything else."""
+    return _alert(given, "reopened", number, by, reason)

@@ -15,7 +15,7 @@ def read_file(path: Path) -> list[dict[str, Any]]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordRefused(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables in tables
         raise RecordRefused(f"{path}: is not TOML: {one_line(error)}") from error
     records = table.get("record")
     tables = isinstance(records, list) and all(isinstance(one, dict) for one in records)
@@ -26,4 +26,13 @@ def read_file(path: Path) -> list[dict[str, Any]]:
 
 def plain(table: Mapping[str, Any]) -> dict[str, Any]:
     """A table as JSON carries it: instants as text."""
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in table.items()}
+    return {key: as_json(value) for key, value in table.items()}
+
+
+def as_json(value: Any) -> Any:
+    """A value of TOML as JSON carries it."""
+    if isinstance(value, dict):
+        return plain(value)
+    if isinstance(value, list):
+        return [as_json(one) for one in value]
+    return value.isoformat() if hasattr(value, "isoformat") else value

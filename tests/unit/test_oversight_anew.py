@@ -8,7 +8,7 @@ from test_casework import BTC, CHAIN, POLICY, case
 
 from tracer.custody.filing import Draft
 from tracer.custody.presetfiles import find_preset
-from tracer.custody.records import Award, Inquiry, Quote, Reserve
+from tracer.custody.records import Bond, Valuation
 from tracer.store.cases import import_case
 from tracer.store.chains import ChainHandle
 from tracer.store.recording import file_records
@@ -56,23 +56,21 @@ def test_both_cases_are_told_when_the_later_one_takes_a_custody_script_of_the_ea
 
 
 def test_a_finding_that_was_open_to_doubt_and_is_not_any_more_is_told_again(store: Store, handle: ChainHandle) -> None:
-    preset = find_preset("cn-shandong-80")
+    preset = find_preset("beijing-2025")
     assert import_case(store, case("c", {"s1": Role.SEIZED}), {CHAIN: handle}, now=NOW, preset=preset)
 
     def file(kind: str, ref: str, supersedes: str | None = None, **says: object) -> None:
-        body = {"inquiry": Inquiry, "reserve": Reserve, "quote": Quote, "award": Award}[kind]
-        draft = Draft(kind, body.model_validate(says), "A", "B", NOW, None, ref, supersedes)
+        body = {"bond": Bond, "valuation": Valuation}[kind]
+        draft = Draft(kind, body.model_validate(says), "A", "B", NOW, "ab" * 32, ref, supersedes)
         file_records(store, "c", [draft], {CHAIN: handle}, NOW)
 
-    file("inquiry", "i", asset="btc:BTC", amount="1", closes_at=NOW + 10)
-    file("reserve", "r1", inquiry="i", price="100.00 USD")
-    file("quote", "q", inquiry="i", venue="i", price="79.00 CNY")
-    file("award", "a", inquiry="i", quote="q")
-    of_price = [row for row in alerts(store, "c") if row[0] == "PRICE-1"]
-    assert of_price == [("PRICE-1", "WARN", False, "open")]
-    file("reserve", "r2", supersedes="r1", inquiry="i", price="100.00 CNY")
-    of_price = [row for row in alerts(store, "c") if row[0] == "PRICE-1"]
-    assert of_price == [("PRICE-1", "WARN", False, "resolved"), ("PRICE-1", "HIGH", True, "open")]
-    file("reserve", "r3", supersedes="r2", inquiry="i", price="100.00 USD")
-    of_price = [row for row in alerts(store, "c") if row[0] == "PRICE-1"]
-    assert of_price == [("PRICE-1", "WARN", False, "open"), ("PRICE-1", "HIGH", True, "resolved")]
+    def of_bond() -> list[tuple[str, str, bool, str]]:
+        return [row for row in alerts(store, "c") if row[0] == "BOND-2"]
+
+    file("bond", "b", amount="100.00 HKD", basis="latest valuation")
+    file("valuation", "v1", asset="btc:BTC", value="1000.00 USD", source="index")
+    assert of_bond() == [("BOND-2", "WARN", False, "open")]
+    file("valuation", "v2", supersedes="v1", asset="btc:BTC", value="1000.00 HKD", source="index")
+    assert of_bond() == [("BOND-2", "WARN", False, "resolved"), ("BOND-2", "HIGH", True, "open")]
+    file("valuation", "v3", supersedes="v2", asset="btc:BTC", value="1000.00 USD", source="index")
+    assert of_bond() == [("BOND-2", "WARN", False, "open"), ("BOND-2", "HIGH", True, "resolved")]

@@ -57,7 +57,7 @@ def run_clock(
     clock: ClockTable, reading: ReadingTable, facts: CaseFacts, preset: Preset, standing: Standing
 ) -> ClockState:
     """One clock under one reading."""
-    start = event_at(reading.start, facts, dict(standing.since))
+    start = event_at(reading.start, facts, dict(standing.since), starts=True)
     stop = event_at(reading.stop, facts, dict(standing.since))
     return with_hands(clock, reading, (start, stop), facts.clock, preset, standing.since, standing.left_out)
 

@@ -34,6 +34,7 @@ class LegFacts:
 
     sources, target: refs of watches; target_key: the receiver's bytes. institution: whose the target is. withdrawn:
     superseded by another leg or given up. planned_at: when it was recorded; None if the case file declared it.
+    planned_clock: the latest block time that was known then.
     """
 
     id: int
@@ -58,6 +59,7 @@ class LegFacts:
     reason: str = ""
     withdrawn: bool = False
     planned_at: int | None = None
+    planned_clock: int = 0
 
     @property
     def arrived(self) -> int:

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from tracer.custody import records as kinds
 from tracer.custody.facts import CaseFacts
 from tracer.custody.instants import instant_text
+from tracer.custody.money import read_money
 from tracer.custody.preset import Preset
-from tracer.custody.record import ID, ID_SAID, Body, Record
+from tracer.custody.record import ID, ID_SAID, Body, Record, plain_name
 from tracer.errors import OperatorError
 
 
@@ -41,12 +42,24 @@ NAMES = {"bond": "bond", "inquiry": "inquiry", "quote": "quote", "recording": "r
 INSTITUTIONS = ("venue", "institution", "buyer")
 
 
-def check_draft(draft: Draft, facts: CaseFacts, preset: Preset, watches: Callable[[str], bool]) -> None:
+STAYS = "What an award rests on stays as it was. Nothing was written."
+
+AHEAD_S = 600
+"""Seconds by which the instant that a record speaks of may lie ahead of the daemon's clock."""
+
+
+def check_draft(
+    draft: Draft, facts: CaseFacts, preset: Preset, watches: Callable[[str], bool], now: int = 2**62
+) -> None:
     """Raise RecordRefused, with one line, for the first thing that speaks against a record.
 
-    watches: whether the case has a watch of a name.
+    watches: whether the case has a watch of a name. now: the daemon's clock.
     """
     check_people(draft, preset)
+    if draft.at > now + AHEAD_S:
+        raise RecordRefused(
+            f"{instant_text(draft.at)} has not come yet", "Give the instant at which it happened (--at)."
+        )
     if draft.body.needs_document and draft.document is None:
         raise RecordRefused(f"a {draft.kind} record rests on a document", "Give its SHA-256 or the file (--document).")
     check_names(draft, facts, watches)
@@ -56,15 +69,26 @@ def check_draft(draft: Draft, facts: CaseFacts, preset: Preset, watches: Callabl
         CONTRADICTIONS[draft.kind](draft, facts)
 
 
+def check_name(name: str) -> None:
+    """Raise RecordRefused for what is no name of a person, or cannot be told from another by looking at it."""
+    if not name.strip():
+        raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
+    if not name.isprintable() or " ".join(name.split()) != name:
+        text = f"{name!r} is no name: one line, without spaces around it or two in a row"
+        raise RecordRefused(text, "Write the name as it was written before. Nothing was written.")
+
+
+def same_person(one: str | None, other: str | None) -> bool:
+    """Whether two names are one person's, however they are written: capitals and ways to compose letters aside."""
+    return one is not None and other is not None and plain_name(one) == plain_name(other)
+
+
 def check_people(draft: Draft, preset: Preset) -> None:
     """Names that tell people apart, and two different people where the preset asks for two."""
-    if not draft.actor.strip():
-        raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
     for name in (draft.actor, draft.second):
-        if name is not None and (not name.isprintable() or " ".join(name.split()) != name):
-            text = f"{name!r} is no name: one line, without spaces around it or two in a row"
-            raise RecordRefused(text, "Write the name as it was written before. Nothing was written.")
-    if draft.second is not None and draft.second == draft.actor:
+        if name is not None:
+            check_name(name)
+    if same_person(draft.second, draft.actor):
         raise RecordRefused(f"{draft.actor} cannot confirm what {draft.actor} files", "Give another name to --second.")
     if draft.kind in preset.file.two_people and draft.second is None:
         text = f"under {preset.name} two people file records of kind {draft.kind}"
@@ -141,11 +165,47 @@ def check_order(draft: Draft) -> None:
 def _approval(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Approval, draft.body)
     for record in facts.approvals.get(body.leg, ()):
-        if record.actor == draft.actor:
+        if same_person(record.actor, draft.actor):
             raise RecordRefused(f"{draft.actor} approved leg {body.leg} already", "Another person has to approve it.")
     planned = [record for record, _ in facts.of("leg", kinds.PlannedLeg) if record.ref == body.leg]
-    if planned and draft.actor in (planned[0].actor, planned[0].second):
+    if planned and any(same_person(draft.actor, one) for one in (planned[0].actor, planned[0].second)):
         raise RecordRefused(f"{draft.actor} planned leg {body.leg} and cannot approve it")
+
+
+def _hold(draft: Draft, facts: CaseFacts) -> None:
+    body = cast(kinds.Hold, draft.body)
+    if body.end is not None and body.end <= body.start:
+        raise RecordRefused("a hold ends after it begins")
+    old = next((said for record, said in facts.of("hold", kinds.Hold) if record.ref == draft.supersedes), None)
+    if old is not None and (body.start > old.start or (body.end is not None and body.end < min(facts.clock, draft.at))):
+        text = "a hold that stood cannot be taken back: its successor begins no later, and ends no earlier than now"
+        raise RecordRefused(text)
+
+
+def _recording(draft: Draft, _: CaseFacts) -> None:
+    if cast(kinds.Recording, draft.body).end > draft.at:
+        raise RecordRefused("a segment has a hash once it has ended", "File it with an instant after its end (--at).")
+
+
+def _inquiry(draft: Draft, facts: CaseFacts) -> None:
+    if draft.supersedes in {said.inquiry for _, said in facts.of("award", kinds.Award)}:
+        raise RecordRefused(
+            f"inquiry {draft.supersedes} was awarded already", "What an award rests on stays as it was."
+        )
+
+
+def _leg(draft: Draft, facts: CaseFacts) -> None:
+    old = None if draft.supersedes is None else facts.leg(draft.supersedes)
+    if old is not None and old.arrivals:
+        raise RecordRefused(f"leg {draft.supersedes} was paid already", "What happened cannot be planned anew.")
+
+
+def _sum(draft: Draft, _: CaseFacts) -> None:
+    said = cast(BaseModel, draft.body).model_dump()
+    for key in ("proceeds", "credited", "amount", "price"):
+        text = said.get(key)
+        if isinstance(text, str) and " " in text and not read_money(text).minor:
+            raise RecordRefused(f"{key}: a {draft.kind} of nothing is none")
 
 
 def _award(draft: Draft, facts: CaseFacts) -> None:
@@ -168,6 +228,8 @@ def _quote(draft: Draft, facts: CaseFacts) -> None:
     for record, said in facts.of("quote", kinds.Quote):
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
+    _before_award(draft, facts, body.inquiry)
+    _sum(draft, facts)
 
 
 def _reserve(draft: Draft, facts: CaseFacts) -> None:
@@ -175,6 +237,14 @@ def _reserve(draft: Draft, facts: CaseFacts) -> None:
     for record, said in facts.of("reserve", kinds.Reserve):
         if said.inquiry == body.inquiry and record.ref != draft.supersedes:
             raise RecordRefused(f"inquiry {body.inquiry} has a reserve already", "Supersede that reserve.")
+    _before_award(draft, facts, body.inquiry)
+    _sum(draft, facts)
+
+
+def _before_award(draft: Draft, facts: CaseFacts, inquiry: str) -> None:
+    awarded = {said.inquiry for _, said in facts.of("award", kinds.Award)}
+    if draft.supersedes is not None and inquiry in awarded:
+        raise RecordRefused(f"inquiry {inquiry} was awarded already", STAYS)
 
 
 def _bond(draft: Draft, facts: CaseFacts) -> None:
@@ -203,6 +273,14 @@ def _withdrawal(draft: Draft, facts: CaseFacts) -> None:
 
 CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
     "approval": _approval,
+    "leg": _leg,
+    "hold": _hold,
+    "recording": _recording,
+    "inquiry": _inquiry,
+    "sale": _sum,
+    "credit": _sum,
+    "settlement": _sum,
+    "remittance": _sum,
     "award": _award,
     "quote": _quote,
     "reserve": _reserve,

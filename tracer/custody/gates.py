@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args, get_origin
 
 from tracer.custody.case import LegKind
-from tracer.custody.facts import Attested, CaseFacts
+from tracer.custody.facts import SHOWN, Attested, CaseFacts
 from tracer.custody.preset import PresetFile
 from tracer.custody.record import Record
 from tracer.custody.records import KINDS
@@ -127,8 +127,11 @@ def matching(facts: CaseFacts, rest: str) -> list[Record]:
     return [record for record in records if not test or str(getattr(record.body, name)) == value]
 
 
-def event_at(event: str, facts: CaseFacts, stages: dict[str, int | None]) -> int | None:
-    """When an event happened; None if it has not. stages: since when the case has stood in each stage it reached."""
+def event_at(event: str, facts: CaseFacts, stages: dict[str, int | None], *, starts: bool = False) -> int | None:
+    """When an event happened; None if it has not. stages: since when the case has stood in each stage it reached.
+
+    starts: it starts a clock. What started is not taken back by a leg that is planned later.
+    """
     verb, _, rest = event.partition(" ")
     if verb == "stage":
         return stages.get(rest)
@@ -142,7 +145,13 @@ def event_at(event: str, facts: CaseFacts, stages: dict[str, int | None]) -> int
         return None
     if verb == "leg":
         return progress.first_at
-    return progress.last_at if progress.shown == progress.planned else None
+    if progress.shown == progress.planned:
+        return progress.last_at
+    if not starts or progress.last_at is None:
+        return None
+    waiting = (leg for leg in facts.legs.values() if leg.kind.value == rest and leg.verdict != SHOWN)
+    later = all(leg.withdrawn or leg.planned_clock > progress.last_at for leg in waiting)
+    return progress.last_at if later else None
 
 
 def _seized(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:

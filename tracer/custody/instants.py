@@ -23,7 +23,10 @@ def parse_instant(value: object) -> object:
         raise ValueError(f"expected {_FORM}, got {got}")
     if value.microsecond or value.year < 1970:
         raise ValueError(f"expected a whole second since 1970, got {value.isoformat()}")
-    return (value - _EPOCH) // timedelta(seconds=1)
+    seconds = (value - _EPOCH) // timedelta(seconds=1)
+    if not 0 <= seconds < _END:
+        raise ValueError(f"expected an instant since 1970, before the year 10000, got {value.isoformat()}")
+    return seconds
 
 
 def instant_text(seconds: int) -> str:

@@ -3,6 +3,7 @@
 Texts of money and rates are exact decimals (`tracer.custody.money`); amounts of assets are display units as text.
 """
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -74,6 +75,7 @@ class Record:
 
     id: number in the store. actor, second: who filed it, and who confirmed it. at: the instant that it speaks of;
     recorded_at: the daemon's wall clock. document: SHA-256, hex. supersedes: the id of an earlier one.
+    tip_id: the newest block of the case's chains that was known when it was filed; higher numbers were not.
     """
 
     id: int
@@ -86,3 +88,9 @@ class Record:
     document: str | None
     body: Body
     supersedes: int | None = None
+    tip_id: int | None = None
+
+
+def plain_name(name: str) -> str:
+    """A person's name as it is compared: capitals, and ways to compose or space letters, make no other person."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -279,6 +279,9 @@ def add_checks(reader: Reader, answer: Answer, case_id: int, case_ref: str) -> N
         if alert["severity"] in ("CRITICAL", "HIGH"):
             verdict = CONTRADICTED if alert["shown"] else NOT_SHOWN
             answer.checks.append(Check(alert["rule"], alert["leg_ref"] or case_ref, verdict, alert["message"]))
+    if "INCIDENT" in data["sides"]:
+        text = "something CRITICAL holds, whether or not its alert was closed: see `case alerts --all`"
+        answer.checks.append(Check("INCIDENT", case_ref, CONTRADICTED, text))
     if data["next"] is not None:
         missing = "; ".join(data["missing"])
         answer.checks.append(Check("STAGE", case_ref, NOT_SHOWN, f"{data['next']} waits for {missing}"))

@@ -148,7 +148,10 @@ def tested(reader: Reader, case: Row, legs: Iterable[LegState], state: LegState)
     refs = [
         one.plan.ref
         for one in legs
-        if one.plan.kind is LegKind.TEST and one.plan.target == state.plan.target and one.plan.id != state.plan.id
+        if one.plan.kind is LegKind.TEST
+        and not one.withdrawn
+        and (one.plan.asset, one.plan.target) == (state.plan.asset, state.plan.target)
+        and one.plan.id != state.plan.id
     ]
     verdicts = {
         row["verdict"]

@@ -137,7 +137,7 @@ QUESTIONS = (
         "Was the exchange licensed when the deposit arrived?",
         "v_record, v_alert",
         sql="SELECT 'EXC-1' AS rule, leg_ref, shown, message FROM v_alert WHERE case_ref = :ref AND rule = 'EXC-1' AND"
-        " state IN ('open', 'acknowledged') UNION ALL SELECT 'licence', NULL, 1, body FROM v_record"
+        " state NOT IN ('resolved', 'voided') UNION ALL SELECT 'licence', NULL, 1, body FROM v_record"
         " WHERE case_ref = :ref AND kind = 'licence'",
         judge=licensed,
     ),

@@ -62,7 +62,8 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
         text(
             "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to FROM watch w CROSS JOIN attestation a"
             " ON a.watch_id = w.id JOIN institution i ON i.id = a.institution_id WHERE w.case_id = :c"
-            " AND a.watch_id IN (SELECT watch_id FROM attestation) ORDER BY a.id"
+            " AND a.watch_id IN (SELECT watch_id FROM attestation)"
+            " AND NOT EXISTS (SELECT 1 FROM record n WHERE n.supersedes_id = a.record_id) ORDER BY a.id"
         ),
         keys,
     ):
@@ -108,9 +109,11 @@ def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
     for row in connection.execute(
         text(
             "SELECT l.*, c.name AS chain, a.caip19, a.symbol, a.decimals, w.ref AS target, h.key, i.ref AS body,"
-            " r.recorded_at FROM leg l JOIN asset a ON a.id = l.asset_id JOIN chain c ON c.id = a.chain_id"
+            " r.recorded_at, coalesce(q.time, 0) AS clock FROM leg l JOIN asset a ON a.id = l.asset_id"
+            " JOIN chain c ON c.id = a.chain_id"
             " JOIN watch w ON w.id = l.target_id JOIN holder h ON h.id = w.holder_id"
             " LEFT JOIN institution i ON i.id = w.institution_id LEFT JOIN record r ON r.id = l.record_id"
+            " LEFT JOIN block q ON q.id = r.tip_id"
             " WHERE l.case_id = :c ORDER BY l.id"
         ),
         {"c": case_id},
@@ -134,6 +137,7 @@ def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
             row.not_before,
             row.deadline,
             planned_at=row.recorded_at,
+            planned_clock=row.clock,
         )
 
 

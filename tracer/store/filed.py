@@ -1,7 +1,8 @@
 """Records as rows: each with a digest over itself and the one before, so that nothing changes or goes unnoticed.
 
 digest = SHA-256 of the canonical JSON list [previous digest (hex; 64 zeros for a case's first record), case, kind, ref,
-ref of the superseded record or null, actor, second or null, at, recorded_at, document (hex) or null, lane, body].
+ref of the superseded record or null, actor, second or null, at, recorded_at, number of the newest block or null,
+document (hex) or null, lane, body].
 """
 
 import hashlib
@@ -47,6 +48,7 @@ def load_records(connection: Connection, case_id: int) -> list[Record]:
             None if row.document is None else bytes(row.document).hex(),
             KINDS[row.kind].model_validate(orjson.loads(row.body)),
             row.supersedes_id,
+            row.tip_id,
         )
         for row in rows
     ]
@@ -67,7 +69,7 @@ def broken_at(connection: Connection, case_id: int, case: str, latest: int | Non
     previous = NONE if latest is None or len(rows) < latest else bytes(rows[0].previous)
     for row in rows:
         document = None if row.document is None else bytes(row.document).hex()
-        who = (row.actor, row.second, row.at, row.recorded_at)
+        who = (row.actor, row.second, row.at, row.recorded_at, row.tip_id)
         said = (row.kind, row.ref, row.replaced, *who, document, row.lane, row.body)
         if bytes(row.previous) != previous or digest_of(previous, case, said) != bytes(row.digest):
             return f"{row.kind} {row.ref}"

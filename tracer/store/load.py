@@ -317,7 +317,8 @@ def load_attestations(connection: Connection, keys: dict[str, int]) -> dict[Hold
     for key, row_id, valid_from, valid_to in connection.execute(
         text(
             "SELECT h.key, a.id, a.valid_from, a.valid_to FROM attestation a CROSS JOIN watch w ON w.id = a.watch_id"
-            " CROSS JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case AND h.chain_id = :c ORDER BY a.id"
+            " CROSS JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :case AND h.chain_id = :c"
+            " AND NOT EXISTS (SELECT 1 FROM record n WHERE n.supersedes_id = a.record_id) ORDER BY a.id"
         ),
         keys,
     ):

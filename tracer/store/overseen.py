@@ -17,7 +17,8 @@ class PresetRow(SQLModel, table=True):
 class RecordRow(SQLModel, table=True):
     """What somebody filed about a case; never changed, at most superseded by a later one.
 
-    body: canonical JSON. previous: the digest of the case's record before; digest: over all columns of this one and
+    tip_id: the newest block of the case's chains that the store knew then. body: canonical JSON.
+    previous: the digest of the case's record before; digest: over all columns of this one and
     previous, so that nothing can be altered, taken out or put between unnoticed (see `tracer.store.filed`).
     """
 
@@ -32,6 +33,7 @@ class RecordRow(SQLModel, table=True):
     second: str | None = None
     at: int = Field(sa_type=BigInteger)
     recorded_at: int = Field(sa_type=BigInteger)
+    tip_id: int | None = None
     document: bytes | None = None
     lane: str
     body: str

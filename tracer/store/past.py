@@ -1,7 +1,7 @@
 """Reads what a back-fill needs: how far it has come, what is stored of a block, and the stored past of a case."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 
 from tracer.book import Book
 from tracer.casework import Casework
-from tracer.matching import LegState
+from tracer.matching import LegState, Plan
 from tracer.prepared import Ids
 from tracer.rivals import Rivals
 from tracer.store.chains import ChainHandle
 from tracer.store.counting import published
 from tracer.store.interest import InterestReader, split_outpoints
 from tracer.store.load import load_attestations
-from tracer.store.plans import load_plans
+from tracer.store.plans import load_plans, recorded_since, withdrawn_legs
 from tracer.store.spans import ALL
 from tracer.store.tracerows import fresh_runs
 from tracer.store.writer import Store
@@ -213,7 +213,9 @@ def fresh_casework(
         text(f"SELECT s.height FROM seizure s WHERE s.chain_id = :c AND {counts_for(job, 's')}"), {"c": chain.id}
     ).scalar()
     if seizure is not None:
-        legs = [LegState(plan) for plan in load_plans(connection, keys, counts_for(job, "l"))]
+        gone, since = withdrawn_legs(connection, job.case_id), recorded_since(connection, job.case_id)
+        plans = [since_recorded(plan, since) for plan in load_plans(connection, keys, counts_for(job, "l"))]
+        legs = [LegState(plan, withdrawn=plan.id in gone) for plan in plans]
         book = Book(job.case_id, job.case_ref, int(seizure), legs, load_attestations(connection, keys))
         book.missing = frozenset(named_coins(connection, chain, job))
         books[job.case_id] = book
@@ -238,6 +240,12 @@ def fresh_casework(
         rivals=rivals,
     )
     return work, ids
+
+
+def since_recorded(plan: Plan, since: Mapping[int, int]) -> Plan:
+    """A leg that was recorded serves no block from before that: what was a leak then stays one."""
+    first = since.get(plan.id)
+    return plan if first is None else replace(plan, not_before=max(first, plan.not_before or 0))
 
 
 def named_coins(connection: Connection, chain: ChainHandle, job: Job) -> Iterator[Any]:

@@ -58,3 +58,15 @@ def withdrawn_legs(connection: Connection, case_id: int) -> set[int]:
         {"case": case_id},
     )
     return {int(number) for (number,) in rows}
+
+
+def recorded_since(connection: Connection, case_id: int) -> dict[int, int]:
+    """For each leg that was recorded after the case file, the latest block time that the store knew then."""
+    rows = connection.execute(
+        text(
+            "SELECT l.id, b.time FROM leg l JOIN record r ON r.id = l.record_id JOIN block b ON b.id = r.tip_id"
+            " WHERE l.case_id = :case"
+        ),
+        {"case": case_id},
+    )
+    return {int(leg): int(time) for leg, time in rows}

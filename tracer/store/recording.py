@@ -8,7 +8,7 @@ from types import MappingProxyType
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
-from tracer.custody.filing import Draft, RecordRefused, check_draft, ref_of, superseded_id
+from tracer.custody.filing import Draft, RecordRefused, check_draft, check_name, ref_of, superseded_id
 from tracer.custody.record import Record
 from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
 from tracer.errors import CaseRefused
@@ -18,6 +18,7 @@ from tracer.store.cases import insert_legs, next_id
 from tracer.store.chains import ChainHandle
 from tracer.store.controlled import shown_control
 from tracer.store.declared import AttestationRow, DocumentRow
+from tracer.store.findings import JUDGE
 from tracer.store.imported import stored_refs
 from tracer.store.rows import insert_many
 from tracer.store.writer import Store
@@ -85,13 +86,14 @@ def file_record(
         raise RecordRefused(f"case {case_ref} has no preset: it was imported by an older version", "Import it anew.")
     facts = store.oversight.facts(case_id)
     preset = store.oversight.cases[case_id].assessor.preset
-    check_draft(draft, facts, preset, lambda name: has_watch(store, case_id, name))
+    check_draft(draft, facts, preset, lambda name: has_watch(store, case_id, name), now)
     check_amounts(store, draft)
     if isinstance(draft.body, Control):
         draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
     superseded = superseded_id(draft, facts)
-    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now)
+    tip_id = max((chain.tip_id for chain in facts.chains.values()), default=None)
+    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now, tip_id)
     match draft.body:
         case PlannedLeg() as body:
             leg = planned_leg(store, ref, body)
@@ -103,9 +105,8 @@ def file_record(
             pass
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
-    filed = Record(
-        number, draft.kind, ref, draft.actor, draft.second, draft.at, now, draft.document, draft.body, superseded
-    )
+    who = (draft.actor, draft.second, draft.at, now)
+    filed = Record(number, draft.kind, ref, *who, draft.document, draft.body, superseded, tip_id)
     store.oversight.filed(case_id, filed)
     digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
     return Filed(draft.kind, ref, bytes(digest).hex())
@@ -230,6 +231,15 @@ def check_leg(store: Store, case_id: int, leg: Leg) -> None:
 def attest(store: Store, case_id: int, ref: str, draft: Draft, body: Statement, number: int) -> None:
     """Keep a statement that an address is an institution's, where legs are judged by it."""
     known = stored_refs(store.connection, case_id)
+    own = store.connection.execute(
+        text(
+            "SELECT i.ref FROM watch w JOIN institution i ON i.id = w.institution_id"
+            " WHERE w.case_id = :c AND w.ref = :w"
+        ),
+        {"c": case_id, "w": body.watch},
+    ).scalar()
+    if own is not None and own != body.institution:
+        raise RecordRefused(f"{body.watch} is an address of {own}: {body.institution} cannot attest it")
     document = keep_document(store, case_id, f"attestation/{ref}", f"attestation {ref}", draft, number)
     row = (known.watches[body.watch], known.institutions[body.institution], document, body.valid_from, body.valid_to)
     columns = "watch_id institution_id document_id valid_from valid_to record_id"
@@ -246,19 +256,27 @@ def keep_document(store: Store, case_id: int, ref: str, title: str, draft: Draft
 
 
 def note_alert(store: Store, alert_id: int, what: str, actor: str, reason: str, now: int) -> str:
-    """Acknowledge or close an alert, on record; returns the alert's rule and message. Raises RecordRefused."""
+    """Acknowledge, close or reopen an alert, on record; returns its rule and message. Raises RecordRefused."""
+    check_name(actor)
+    if actor == JUDGE or not reason.strip() or not reason.isprintable():
+        raise RecordRefused("somebody has to be named, with a reason in one line", "Give --by NAME --reason TEXT.")
     with store.connection.begin():
         row = store.connection.execute(
             text(
                 "SELECT a.rule, a.message, (SELECT e.what FROM alert_event e WHERE e.alert_id = a.id"
-                " ORDER BY e.id DESC LIMIT 1), (SELECT f.tip_id FROM follower f WHERE f.chain_id = a.chain_id)"
+                " ORDER BY e.id DESC LIMIT 1),"
+                " coalesce((SELECT f.tip_id FROM follower f WHERE f.chain_id = a.chain_id),"
+                " (SELECT f.tip_id FROM seizure s JOIN follower f ON f.chain_id = s.chain_id JOIN block b"
+                " ON b.id = f.tip_id WHERE s.case_id = a.case_id ORDER BY b.time DESC LIMIT 1))"
                 " FROM alert a WHERE a.id = :a"
             ),
             {"a": alert_id},
         ).first()
         if row is None:
             raise RecordRefused(f"there is no alert {alert_id}", "`tracer case alerts` lists them.")
-        if row[2] in ("closed", "resolved"):
+        if what == "reopened" and row[2] != "closed":
+            raise RecordRefused(f"alert {alert_id} is not closed")
+        if what != "reopened" and row[2] in ("closed", "resolved"):
             raise RecordRefused(f"alert {alert_id} is {row[2]} already")
         if row[2] == what:
             raise RecordRefused(f"alert {alert_id} was acknowledged already")

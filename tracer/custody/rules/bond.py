@@ -35,6 +35,11 @@ def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     latest: dict[str, tuple[int, Money]] = {}
     for record, body in sorted(facts.of("valuation", Valuation), key=lambda item: (item[0].at, item[0].id)):
         latest[body.asset] = (record.id, body.sum)
+    received = any((p := facts.progress.get(kind)) and p.served for kind in AGENCYS)
+    if percent and bonds and received and not latest:
+        yield Found(
+            "bond", "nobody has valued what the bond is to cover", bond_refs(facts), shown=False, severity="WARN"
+        )
     if not percent or not bonds or not latest or check("any record credit | record closing", facts, ()).holds:
         return
     refs = (*bond_refs(facts), *(f"record:{number}" for number, _ in latest.values()))
@@ -57,9 +62,8 @@ def released_early(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         return
     standing = stand(facts, preset, (), critical=False)
     after = preset.stages.index(until)
-    until = next(
-        gate.stage for gate in standing.gates if not gate.left_out and preset.stages.index(gate.stage) >= after
-    )
+    ahead = [gate.stage for gate in standing.gates if not gate.left_out and preset.stages.index(gate.stage) >= after]
+    until = ahead[0] if ahead else until
     at = standing.since.get(until)
     for record, _ in facts.of("bond-release", BondRelease):
         if until not in standing.since or (at is not None and record.at < at):

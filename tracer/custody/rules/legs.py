@@ -6,6 +6,7 @@ from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
+from tracer.custody.record import Record, plain_name
 from tracer.custody.records import Hold
 from tracer.types import Lane
 from tracer.units import format_units
@@ -17,14 +18,30 @@ def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Fo
     if not needed or leg.first_at is None or leg.kind.value not in preset.rules.approved_kinds:
         return
     given = facts.approvals.get(leg.ref, ())
-    in_time = {record.actor: record for record in given if record.at <= leg.first_at}
-    if len(in_time) < needed:
+    dated = {plain_name(record.actor): record for record in given if record.at <= leg.first_at}
+    in_time = {name: record for name, record in dated.items() if not known_then(record, leg)}
+    if len(dated) >= needed > len(in_time):
         yield Found(
             f"leg:{leg.ref}",
-            f"leg {leg.ref} was paid at {instant_text(leg.first_at)} with {len(in_time)} of {needed} approvals",
-            (*leg.refs, *(f"record:{record.id}" for record in in_time.values())),
+            f"leg {leg.ref} was paid at {instant_text(leg.first_at)}; {len(dated) - len(in_time)} approvals "
+            "dated before that were filed when it was known",
+            (*leg.refs, *(f"record:{record.id}" for record in dated.values())),
+            shown=False,
             leg=leg.id,
         )
+    elif len(dated) < needed:
+        yield Found(
+            f"leg:{leg.ref}",
+            f"leg {leg.ref} was paid at {instant_text(leg.first_at)} with {len(dated)} of {needed} approvals",
+            (*leg.refs, *(f"record:{record.id}" for record in dated.values())),
+            leg=leg.id,
+        )
+
+
+def known_then(record: Record, leg: LegFacts) -> bool:
+    """Whether a leg's first payment was known when a record was filed, whatever instant the record speaks of."""
+    first = min(one.block_id for one in leg.arrivals)
+    return record.tip_id is not None and first <= record.tip_id
 
 
 def untested(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:

@@ -47,6 +47,7 @@ def add_records() -> None:
         sa.Column("second", sa.String(), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("tip_id", sa.Integer(), nullable=True),
         sa.Column("document", sa.LargeBinary(), nullable=True),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("body", sa.String(), nullable=False),
