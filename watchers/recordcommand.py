@@ -70,6 +70,8 @@ def send(given: Any, case: str, tables: Sequence[Mapping[str, Any]], base: Path 
     from watchers.recordrun import record
 
     config = load_config(given.config, os.environ, given.overrides)
+    if not case.isprintable():  # also bytes that are no text
+        raise click.BadParameter("is no name of a case", param_hint="CASE")
     body = {"case": case, "records": [dict(table) for table in tables], "base": str((base or Path()).absolute())}
     return asyncio.run(record(config, body))
 

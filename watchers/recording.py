@@ -68,7 +68,7 @@ def control_fields(fields: dict[str, Any], base: Path) -> dict[str, Any]:
     if message.startswith("@"):
         try:
             message = (base / message[1:]).read_text(encoding="ascii").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RecordRefused(f"control: cannot read {message[1:]}: {one_line(error)}") from error
     return {**fields, "message": message}
 
@@ -80,11 +80,14 @@ def is_sha256(text: str) -> bool:
 
 def hashed(path: Path) -> str:
     """The SHA-256 of a file, hex."""
+    fix = "Give a file, or 64 hex digits."
     try:
+        if not path.expanduser().is_file():
+            raise RecordRefused(f"there is no file {path}", fix)
         with path.expanduser().open("rb") as body:
             return hashlib.file_digest(body, "sha256").hexdigest()
-    except OSError as error:
-        raise RecordRefused(f"cannot read {path}: {error.strerror}", "Give a file, or 64 hex digits.") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RecordRefused(f"cannot read {str(path)!r}: {one_line(error)}", fix) from error
 
 
 def file_into(

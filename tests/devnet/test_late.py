@@ -182,7 +182,11 @@ def test_several_late_cases_leave_the_rows_of_the_first_as_they_were(
     late.add(case(net, "third", [*SECOND, "seized"], birth, seizure + 12, shared))
     late.in_step()
     assert late.daemon.stop() == 0
-    assert digest(late.stored, "first") == before
+    after = digest(late.stored, "first")
+    shares = [row for row in after["v_alert"] if "COLD-2" in row]
+    assert shares, "that another case has an address too is told, and no more than that"
+    after["v_alert"] = [row for row in after["v_alert"] if row not in shares]
+    assert after == before
     assert late.stored.faults() == []
     states = late.stored.rows("SELECT case_ref, state FROM v_backfill ORDER BY backfill_id")
     assert states == [("second", "published"), ("third", "published")]

@@ -91,7 +91,7 @@ def leg(number: int, kind: str, *times: int, **keys: Any) -> LegFacts:
 
 def asset(unexplained: int = 0) -> AssetFacts:
     """The equation of the case's bitcoins, with so much unexplained."""
-    return AssetFacts("btc", BTC, "BTC", 8, 1000, 0, 1000 - unexplained, 0, 0, unexplained, 900)
+    return AssetFacts("btc", BTC, "BTC", 8, 1000, 0, 0, 1000 - unexplained, 0, unexplained, 900)
 
 
 def chain(time: int = T0, **keys: Any) -> ChainFacts:

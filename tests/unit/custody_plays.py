@@ -130,7 +130,10 @@ def beijing_returned() -> list[Step]:
     play = Play()
     play.reach("SEIZED", play.seized())
     play.reach("SECURED", play.secured())
-    play.reach("RETURNED", play.plan(5, "RETURN", "home"), play.attest("home"), play.pay(5, "RETURN"))
+    order = play.file("mandate", what="court-order", scope="all goes back")
+    play.reach(
+        "RETURNED", order, play.plan(5, "RETURN", "home"), play.attest("home"), play.pay(5, "RETURN", approved=True)
+    )
     play.reach("CLOSED", play.closed())
     return play.steps
 

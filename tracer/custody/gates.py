@@ -7,6 +7,7 @@ legs-if-any KIND             every planned leg of the kind is SHOWN; none may be
 no-legs KIND                 no leg of the kind is planned
 attested KIND                every receiver of the kind's legs was attested when it was paid, or, not yet paid, is now
 explained                    nothing is unexplained in any asset
+empty                        nothing is held any more of what was seized
 quiet RULE                   the rule finds nothing
 any A | B                    one of several conditions
 
@@ -215,6 +216,12 @@ def _explained(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:
     return Met(condition, not missing, None, missing)
 
 
+def _empty(condition: str, _: str, facts: CaseFacts, __: QuietRules) -> Met:
+    held = [asset.symbol for asset in facts.assets if asset.seized and asset.held]
+    missing = f"that nothing of {', '.join(held)} is held any more" if held else "" if facts.assets else "a ledger"
+    return Met(condition, not missing, None, missing)
+
+
 def _quiet(condition: str, rest: str, _: CaseFacts, finding: QuietRules) -> Met:
     return Met(condition, rest not in finding, None, f"{rest} to find nothing" if rest in finding else "")
 
@@ -236,6 +243,7 @@ VERBS: dict[str, Callable[[str, str, CaseFacts, QuietRules], Met]] = {
     "no-legs": _no_legs,
     "attested": _attested,
     "explained": _explained,
+    "empty": _empty,
     "quiet": _quiet,
     "any": _any,
 }

@@ -11,7 +11,7 @@ from tracer.custody.preset import Preset, PresetFile
 from tracer.custody.records import KINDS
 from tracer.custody.rules import BY_ID, ON_CASE, ON_LEG
 from tracer.errors import BadConfig
-from tracer.strict import Fault, Unreadable, key_text, read
+from tracer.strict import Fault, Unreadable, key_text, one_line, read
 
 SHIPPED = Path(__file__).with_name("presets")
 WEIGHED = frozenset(rule.id for rule in (*ON_CASE, *ON_LEG))
@@ -25,10 +25,10 @@ def parse_preset(text: str, where: str) -> Preset:
         file = read(PresetFile, table)
         check_conditions(file)
         check_names(file)
-    except tomllib.TOMLDecodeError as error:
-        raise BadConfig(f"{where}: is not TOML: {str(error).splitlines()[0].rstrip('.')}") from error
     except Unreadable as error:
         raise BadConfig(f"{where}: {key_text(error.fault.path, table)}: {error.fault.text}") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and tables in tables
+        raise BadConfig(f"{where}: is not TOML: {one_line(error)}") from error
     return Preset(file, hashlib.sha256(text.encode()).digest(), text)
 
 
@@ -44,6 +44,10 @@ def stage_faults(file: PresetFile) -> Iterator[Fault]:
     for place, name in enumerate(stages):
         if name in stages[:place]:
             yield Fault(("stage", place, "name"), f"there is a stage {name!r} already")
+    readings = [(clock.name, reading.name) for clock in file.clock for reading in clock.reading]
+    for place, clock in enumerate(file.clock):
+        if any(readings.count((clock.name, reading.name)) > 1 for reading in clock.reading):
+            yield Fault(("clock", place, "name"), f"a clock {clock.name!r} has one reading twice")
     if file.rules.bond_until and file.rules.bond_until not in stages:
         yield Fault(("rules", "bond_until"), f"there is no stage {file.rules.bond_until!r}")
 
@@ -85,7 +89,11 @@ def find_preset(name: str, folders: tuple[Path, ...] = ()) -> Preset:
     for folder in (*folders, SHIPPED):
         file = folder / f"{name}.toml"
         if file.is_file():
-            preset = parse_preset(file.read_text(encoding="utf-8"), str(file.name))
+            try:
+                text = file.read_text(encoding="utf-8")
+            except (OSError, ValueError) as error:
+                raise BadConfig(f"{file}: cannot be read as UTF-8 text: {one_line(error)}") from error
+            preset = parse_preset(text, str(file.name))
             if preset.name != name:
                 raise BadConfig(f"{file.name}: name: expected {name!r}, the name of the file, got {preset.name!r}")
             return preset
