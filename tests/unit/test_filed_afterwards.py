@@ -1,19 +1,24 @@
 """What is filed after the fact, or to undo one, does not make things better than they were."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_oversight_laws import BEIJING, PAYMENTS, SHA, Story
+from disposal import BTC, BTC_CHAIN, THIEF, declared, open_store
+from store_builder import WALL
+from test_oversight_laws import BEIJING, PAYMENTS, SHA, Story, on_bitcoin
 
+from tracer.custody.case import Leg, LegKind, Watch
 from tracer.custody.filing import Draft, RecordRefused
-from tracer.custody.records import Approval, Credit, Hold, Recording, Statement
+from tracer.custody.records import Approval, Credit, Hold, PlannedLeg, Recording, Statement
+from tracer.store import load, past, pastrows
+from tracer.store.cases import import_case
 from tracer.store.recording import file_records, note_alert
+from tracer.store.rivalrows import StoredRivals
 from tracer.store.writer import Store
-
-from disposal import open_store  # isort: skip
-from store_builder import WALL  # isort: skip
+from tracer.types import BlockFacts, Role
 
 
 @pytest.fixture
@@ -118,3 +123,56 @@ def test_an_alert_that_a_record_opened_is_open_again_when_a_block_leaves_that_it
     note_alert(story.store, number, "closed", "CO1", "lifted by telephone", WALL)
     story.play.disconnect()
     assert told(story.store, "HOLD-1") == [("CRITICAL", True, "open")]
+
+
+def work_out_anew(story: Story) -> None:
+    """Read the case's past again, as for a late watch, and publish it."""
+    play, store = story.play, story.store
+    with store.connection.begin():
+        job, anchor = past.next_job(store.connection, play.handle), load.canonical_ref(store, play.handle, 100)
+    assert job is not None
+    pastrows.begin(store, play.handle, job, anchor)
+    with store.connection.begin():
+        job = past.next_job(store.connection, play.handle)
+        assert job is not None
+        rivals = StoredRivals(store.connection, play.handle, job.case_id)
+        work, ids = past.fresh_casework(store, play.handle, True, BTC, job, rivals)
+    found, prepared = [], []
+    for height, txs in zip(range(101, play.tip.height + 1), story.mined, strict=True):
+        with store.connection.begin():
+            ref = load.canonical_ref(store, play.handle, height)
+            known = past.known_block(store.connection, play.handle, ref)
+            assert known is not None
+            ids.known = known = past.known_rows(store.connection, known.block)
+            rivals.at(known.block)
+            ids.new.clear()
+            placed = tuple(replace(tx, position=place) for place, tx in enumerate(txs, 1))
+            done = work.pass_over(BlockFacts(ref, play.time(height), None, placed), {})
+        found.append(pastrows.Found(done, known, frozenset(ids.new)))
+        prepared.append(done)
+    pastrows.commit_read(store, play.handle, job, found)
+    with store.connection.begin():
+        job = past.next_job(store.connection, play.handle)
+    assert job is not None
+    judged = work.judge_all(play.time(play.tip.height), play.marks)
+    pastrows.publish(store, play.handle, job, prepared, judged, play.marks, WALL)
+
+
+@pytest.mark.parametrize("how", ["file", "record"])
+def test_a_leak_that_is_declared_a_leg_afterwards_is_told(story: Story, how: str) -> None:
+    for action in ("pay", "pay", "pay", "pay", "leak"):
+        story.act(action)
+    case = on_bitcoin(declared())
+    warm = Watch("warm", BTC_CHAIN, THIEF, Role.AGENCY, "psb", 101)
+    leg = Leg("evil", LegKind.CONSOLIDATE, BTC.id, ("agency",), "warm", 40_000_000, 0, 100_000, None, None)
+    grown = replace(case, watches=(*case.watches, warm), source_sha256=b"grown".ljust(32))
+    grown = replace(grown, legs=(*case.legs, leg)) if how == "file" else grown
+    import_case(story.store, grown, story.handles, now=WALL, preset=BEIJING)
+    if how == "record":
+        says = {"what": "CONSOLIDATE", "asset": "bitcoin:BTC", "from": ("agency",), "to": "warm"}
+        body = PlannedLeg.model_validate({**says, "amount": "0.4", "max_fee": "0.001"})
+        filed(story, "leg", body, second="CO2", ref="evil")
+    work_out_anew(story)
+    assert told(story.store, "LATE-1") == [("HIGH", True, "open")]
+    moved = [one for one in told(story.store, "LEG-1") if one[2] == "open"]
+    assert len(moved) == (2 if how == "file" else 3), "the earlier alarms stand; a leg recorded later serves nothing"

@@ -22,6 +22,7 @@ from tracer.store.tables import Block, MovementRow, Tx
 from tracer.store.tracerows import insert_openings, insert_traces, live_runs, register_live
 from tracer.store.writer import Store
 from tracer.types import BlockRef, Checked
+from tracer.units import format_units
 from tracer.value import Check
 
 
@@ -240,6 +241,7 @@ def publish(
     assert job.done is not None, "a back-fill that has not begun cannot be published"
     connection = store.connection
     with connection.begin():
+        before = unexplained(connection, chain, job)
         supersede(connection, chain, job, now)
         insert_postings(store, chain, blocks)
         insert_traces(store, chain, blocks)
@@ -250,6 +252,7 @@ def publish(
             insert_judged(store, chain, block.block_id, [], fresh, now)
             news += fresh
         fresh = [n for n in judged.notices if (n.rule, n.message, n.tx_id) not in told]
+        fresh += explained_later(job, before, unexplained(connection, chain, job))
         tip_id = connection.execute(
             text("SELECT tip_id FROM follower WHERE chain_id = :c"), {"c": chain.id}
         ).scalar_one()
@@ -272,6 +275,32 @@ def publish(
         insert_many(connection, UnfilledRow, "backfill_id block_id", [(job.id, int(number)) for (number,) in others])
         store.oversight.recorded(job.case_id, now)
     return [*news, *fresh]
+
+
+def unexplained(connection: Connection, chain: ChainHandle, job: Job) -> dict[str, tuple[int, int]]:
+    """What is unexplained of each asset of a case on a chain, by symbol, with the asset's decimals."""
+    rows = connection.execute(
+        text(
+            "SELECT a.symbol, l.unexplained, a.decimals FROM asset a JOIN ledger l ON l.asset_id = a.id"
+            " AND l.case_id = :case AND l.block_id = (SELECT n.block_id FROM ledger n JOIN block b ON b.id = n.block_id"
+            " AND b.canonical WHERE n.case_id = :case AND n.asset_id = a.id ORDER BY n.block_id DESC LIMIT 1)"
+            " WHERE a.chain_id = :c"
+        ),
+        {"case": job.case_id, "c": chain.id},
+    )
+    return {str(symbol): (int(amount), int(decimals)) for symbol, amount, decimals in rows}
+
+
+def explained_later(job: Job, before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> list[Notice]:
+    """LATE-1: value that had no place has one by what was declared after it had moved; the earlier rows are kept."""
+    notices = []
+    for symbol, (amount, decimals) in before.items():
+        left = after.get(symbol, (0, decimals))[0]
+        if left < amount:
+            had, has = format_units(amount, decimals), format_units(left, decimals)
+            text_ = f"{had} {symbol} was unexplained, and {has} {symbol} is, by what was declared after it had moved"
+            notices.append(Notice("LATE-1", "HIGH", text_, job.case_id))
+    return notices
 
 
 def already_told(connection: Connection, job: Job) -> set[tuple[str, str, int | None]]:

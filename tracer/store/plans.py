@@ -61,7 +61,7 @@ def withdrawn_legs(connection: Connection, case_id: int) -> set[int]:
 
 
 def recorded_since(connection: Connection, case_id: int) -> dict[int, int]:
-    """For each leg that was recorded after the case file, the latest block time that the store knew then."""
+    """For each leg that was recorded after the case file, the first instant after the newest block that was known then."""
     rows = connection.execute(
         text(
             "SELECT l.id, b.time FROM leg l JOIN record r ON r.id = l.record_id JOIN block b ON b.id = r.tip_id"
@@ -69,4 +69,4 @@ def recorded_since(connection: Connection, case_id: int) -> dict[int, int]:
         ),
         {"case": case_id},
     )
-    return {int(leg): int(time) for leg, time in rows}
+    return {int(leg): int(time) + 1 for leg, time in rows}

@@ -21,5 +21,6 @@ RULES = (
     Rule("SEIZE-1", "HIGH", Lane.REPORTED, "a coin named as seized was not there after the block of the seizure"),
     Rule("REORG-1", "HIGH", Lane.REPORTED, "a matched movement left the chain"),
     Rule("VALUE-1", "CRITICAL", Lane.REPORTED, "a balance in custody fell by more than was observed"),
+    Rule("LATE-1", "HIGH", Lane.ATTESTED, "value became explained by what was declared after it had moved"),
     Rule("RECON-2", "HIGH", Lane.REPORTED, "two sources disagree about the chain"),
 )
