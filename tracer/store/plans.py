@@ -61,7 +61,7 @@ def withdrawn_legs(connection: Connection, case_id: int) -> set[int]:
 
 
 def recorded_since(connection: Connection, case_id: int) -> dict[int, int]:
-    """For each leg that was recorded after the case file, the first instant after the newest block that was known then."""
+    """For each leg that was recorded later, the first instant after the newest block that was known then."""
     rows = connection.execute(
         text(
             "SELECT l.id, b.time FROM leg l JOIN record r ON r.id = l.record_id JOIN block b ON b.id = r.tip_id"
