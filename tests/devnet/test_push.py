@@ -108,7 +108,7 @@ def test_a_pushed_block_is_checked_and_a_forged_one_is_no_loss(tmp_path: Path, b
             scene.daemon.until(lambda: heard(scene, net, forger, forge(raw)), "the daemon looks", PATIENCE_S)  # noqa: B023
             scene.check()
     assert scene.daemon.log.count("sent what is not used") == 2
-    assert {rule for rule, *_ in scene.stored.alerts()} == {"LEG-1"}, "nothing is held against the node"
+    assert {rule for rule, *_ in scene.stored.alerts()} == {"LEG-1", "KEY-1"}, "nothing is held against the node"
     scene.end()
     net.close()
 
