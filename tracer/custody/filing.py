@@ -228,7 +228,6 @@ def _quote(draft: Draft, facts: CaseFacts) -> None:
     for record, said in facts.of("quote", kinds.Quote):
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
-    _before_award(draft, facts, body.inquiry)
     _sum(draft, facts)
 
 
