@@ -67,7 +67,7 @@ def make_follower(chain: ChainConfig, store: Store, alerts: Alerts) -> Follower:
     )
 
 
-def import_into(store: Store, case: Case, followers: Sequence[Follower], presets: tuple[Path, ...]) -> bool:
+def import_into(store: Store, case: Case, followers: Sequence[Follower], presets: tuple[Path, ...] = ()) -> bool:
     """Store a case; every follower must be paused or not yet running."""
     handles = {ChainId(follower.handle.caip2): follower.handle for follower in followers}
     limits = {ChainId(follower.handle.caip2): limits_of(follower.config) for follower in followers}
