@@ -55,7 +55,9 @@ def print_foot(answer: Answer, screen: Screen) -> None:
         screen.line(f"  {chain['name']:<12}{place}  anchor {anchor}  node {chain['node_state'] or 'never asked'}")
         if chain["block_hash"] is not None:
             screen.line(f"  {'':<12}{chain['block_hash']}")
-    failed = [check for check in answer.checks if check.verdict != SHOWN]
+    alerts = answer.data.get("alerts", {}) if answer.asked == "case status" else {}
+    above = {alert["message"] for alert in alerts.get("gravest", ())}  # said on this screen already
+    failed = [check for check in answer.checks if check.verdict != SHOWN and check.reason not in above]
     screen.line()
     screen.verdict("", answer.verdict, f" at lane {answer.lane}; {passed(answer.checks, answer.asked != 'precheck')}")
     for check in failed if answer.asked != "report" else ():
