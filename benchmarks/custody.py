@@ -53,6 +53,7 @@ AGENCY = Holder(b"\xaa" * 20)
 LEGS, PARTS, PER_BLOCK, LIVE = int(os.environ.get("LEGS", "10000")), 10, 1000, 40
 LIVE_TRANSFERS = 100
 START = 1_780_000_000
+FILMED_S = 10**6
 CASE = "bench-custody"
 
 
@@ -109,8 +110,8 @@ def records(legs: int) -> list[Draft]:
             drafts.append(Draft("approval", Approval(leg=f"deposit-{number}"), actor, None, then))
     for number in range(0, legs, 100):
         names = tuple(f"deposit-{n}" for n in range(number, min(legs, number + 100)))
-        film = Recording(sha256=sha, start=then, end=then + 10**6, device="camera 1", legs=names)
-        drafts.append(Draft("recording", film, "AG1", None, then))
+        film = Recording(sha256=sha, start=then, end=then + FILMED_S, device="camera 1", legs=names)
+        drafts.append(Draft("recording", film, "AG1", None, then + FILMED_S))
     return drafts
 
 
@@ -181,7 +182,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
 
         connect(chain.block([]), balances)
         began = time.perf_counter()
-        file_records(store, CASE, records(legs), {CHAIN: handle}, START)
+        file_records(store, CASE, records(legs), {CHAIN: handle}, START + FILMED_S)
         found["records filed"], found["filing s"] = legs * 2 + legs // 100 + 4, time.perf_counter() - began
         order = [target(n) for n in range(legs) for _ in range(PARTS)]
         spare = live * LIVE_TRANSFERS

@@ -23,7 +23,10 @@ class RecordRow(SQLModel, table=True):
     """
 
     __tablename__ = "record"
-    __table_args__ = (Index("uq_record_case_id_kind_ref", "case_id", "kind", "ref", unique=True),)
+    __table_args__ = (
+        Index("uq_record_case_id_kind_ref", "case_id", "kind", "ref", unique=True),
+        Index("ix_record_supersedes_id", "supersedes_id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     case_id: int = Field(foreign_key="cases.id")
     kind: str

@@ -65,6 +65,7 @@ def add_records() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_record")),
     )
     op.create_index("uq_record_case_id_kind_ref", "record", ["case_id", "kind", "ref"], unique=True)
+    op.create_index("ix_record_supersedes_id", "record", ["supersedes_id"])
 
 
 def add_assessments() -> None:
