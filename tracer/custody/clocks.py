@@ -6,7 +6,7 @@ On-chain instants are block times, filed ones what their records say; `now` is t
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tracer.custody.facts import CaseFacts
+from tracer.custody.facts import CaseFacts, ChainFacts
 from tracer.custody.gates import event_at, parts
 from tracer.custody.preset import ClockTable, Preset, ReadingTable
 from tracer.custody.stages import Standing
@@ -146,9 +146,16 @@ def awaited(facts: CaseFacts, touched: Mapping[int, None] | None = None) -> list
         newest = max((one.height for one in leg.arrivals), default=None)
         if chain is None or newest is None or newest <= chain.confirmed or leg.withdrawn:
             continue
-        if chain.needs is None:
-            waiting.append(Waiting(leg.ref, 0, None))
-            continue
-        missing = max(1, newest + chain.needs[0] - 1 - chain.height)
-        waiting.append(Waiting(leg.ref, missing, chain.time + missing * chain.interval_s))
+        missing, expected = still_missing(chain, newest) or (0, None)
+        waiting.append(Waiting(leg.ref, missing, expected))
     return waiting
+
+
+def still_missing(chain: ChainFacts, height: int) -> tuple[int, int] | None:
+    """How many confirmations an unconfirmed block still needs and the second they may be there; None: the node's tags
+    decide, so nothing can be counted.
+    """
+    if chain.needs is None:
+        return None
+    missing = max(1, height + chain.needs[0] - 1 - chain.height)
+    return missing, chain.time + missing * chain.interval_s

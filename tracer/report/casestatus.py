@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer.custody.assess import Assessor
-from tracer.custody.clocks import ClockState, with_hands
+from tracer.custody.clocks import ClockState, still_missing, with_hands
 from tracer.custody.facts import CaseFacts
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
@@ -227,13 +227,9 @@ def awaited(reader: Reader, legs: list[tuple[int, str]], facts: CaseFacts) -> li
         [number for number, _ in legs],
     )
     for row in rows:
-        chain = facts.chains[row["chain"]]
-        if chain.needs is None:
-            row["confirmations_needed"], row["expected_utc"] = None, None
-            continue
-        missing = max(1, row["height"] + chain.needs[0] - 1 - chain.height)
-        row["confirmations_needed"] = missing
-        row["expected_utc"] = instant_text(chain.time + missing * chain.interval_s)
+        counted = still_missing(facts.chains[row["chain"]], row["height"])
+        row["confirmations_needed"], expected = counted or (None, None)
+        row["expected_utc"] = None if expected is None else instant_text(expected)
     return rows
 
 
