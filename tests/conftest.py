@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from harness.tracerd import none_left_running
 
 from fixtures.anvil import Anvil
 from fixtures.bitcoind import Bitcoind
@@ -44,6 +45,13 @@ def compiled_steps() -> None:
         from watchers.bitcoin.native import MAKER
 
         MAKER.steps(wait=True)
+
+
+@pytest.fixture(autouse=True)
+def no_daemon_outlives_its_test() -> Iterator[None]:
+    """End the daemons that a failing test leaves; else the next test's warnings are about them."""
+    with none_left_running():
+        yield
 
 
 @pytest.fixture

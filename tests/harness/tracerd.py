@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +29,18 @@ def empty_store() -> Path:
     with Store(folder / "store.db"):
         pass
     return folder / "store.db"
+
+
+_started: "weakref.WeakSet[Tracerd]" = weakref.WeakSet()
+
+
+@contextmanager
+def none_left_running() -> Iterator[None]:
+    """End what was started meanwhile and still runs: a test that fails does not come to its own stop."""
+    before = set(_started)
+    yield
+    for one in set(_started) - before:
+        one.kill()
 
 
 class Tracerd:
@@ -81,6 +95,7 @@ class Tracerd:
     def start(self, *command: str) -> None:
         """Start `tracerd run`, or another command; it ends with this process at the latest."""
         assert not self.running, "tracerd is running"
+        _started.add(self)
         self._seen = self.log_file.stat().st_size
         with self.log_file.open("ab") as log:
             self._process = spawn([str(EXECUTABLE), "-c", str(self.config), *(command or ("run",))], log.fileno())
