@@ -28,9 +28,6 @@ def test_no_rule_fires_in_the_clean_run(bitcoind_exe: Path, anvil_exe: Path) -> 
 TOLD_ELSEWHERE = {
     "VALUE-1": "devnet/test_odd_ethereum.py",  # a token that takes what it does not announce
     "LATE-1": "unit/test_filed_afterwards.py",  # a case that is worked out anew
-    "CTRL-1": "unit/test_control_records.py",  # a proof whose block left the chain
-    "RECON-2": "devnet/test_sources.py",  # two nodes of one chain that disagree
-    "SOD-2": "unit/test_custody_papers.py",  # refused when it is filed: only found where the preset was another
 }
 """Rules that no incident sets off, and the test that does."""
 

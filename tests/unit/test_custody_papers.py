@@ -230,7 +230,7 @@ def test_an_emergency_sale_needs_its_expected_loss(percents: list[int], said: tu
     assert not told("LOSS-1", facts(SALE, *losses), PLAIN)
 
 
-# SOD-1, SOD-2
+# SOD-1
 
 
 def test_one_person_in_two_separated_roles_is_told_also_as_the_second() -> None:
@@ -242,17 +242,6 @@ def test_one_person_in_two_separated_roles_is_told_also_as_the_second() -> None:
     other = record(91, "award", actor="ben", second="eve", inquiry="i", quote="q")
     assert not told("SOD-1", facts(looked, other), apart)
     assert not told("SOD-1", facts(looked, awarded), PLAIN)
-
-
-def test_what_two_people_file_may_not_be_filed_by_one() -> None:
-    pairs = preset(two_people=["remittance"])
-    says = {"amount": "1 CNY", "to": "treasury"}
-    message = "remittance remittance-95 was filed by ann alone"
-    for second in (None, "ann"):
-        one = record(95, "remittance", second=second, **says)
-        assert told("SOD-2", facts(one), pairs) == [("HIGH", message, ("record:95",), True)]
-    assert not told("SOD-2", facts(record(95, "remittance", second="ben", **says)), pairs)
-    assert not told("SOD-2", facts(record(95, "remittance", **says)), PLAIN)
 
 
 def test_a_licence_counts_under_any_name_that_the_institution_goes_by() -> None:

@@ -9,9 +9,12 @@ import pytest
 from disposal import open_store, plays
 from store_builder import Play, block_hash
 
+from tracer.report import questions
 from tracer.report.custody import status
 from tracer.store import vouching
+from tracer.store.anchored import HeaderAnchorRow
 from tracer.store.reader import snapshot
+from tracer.store.rows import insert_many
 from tracer.store.writer import Store
 from tracer.types import Hash
 from tracer.vouching import Differs, Turn, agreed_height, judge_look
@@ -106,6 +109,36 @@ def test_the_anchor_reaches_as_far_as_enough_nodes_vouch(store: Store, play: Pla
     vouch(play, "second", 110)
     play.disconnect()
     assert anchor(store) == ("2 of 2 nodes", 102), "its block left the chain"
+
+
+def test_beside_a_header_chain_the_anchor_says_how_far_the_nodes_agree(store: Store, play: Play) -> None:
+    with store.connection.begin():
+        row = (play.handle.id, 110, ours(play, 110), "genesis", 1, 0, "[]", 0, 0, 0)
+        columns = "chain_id height hash origin work bits times first_time first_bits usual_bits"
+        insert_many(store.connection, HeaderAnchorRow, columns, [row])
+    vouch(play, "primary", 110)
+    vouch(play, "second", 104)
+    assert anchor(store) == ("2 of 2 nodes to 104, header-chain from genesis", 110)
+
+
+def test_while_a_node_shows_another_block_nothing_tells_which_one_stays(store: Store, play: Play) -> None:
+    def said() -> tuple[str, list[str]]:
+        with snapshot(store.path) as reader:
+            [check] = [one for one in status(reader, None).checks if (one.rule, one.subject) == ("ANCHOR", "bitcoin")]
+            nodes = questions.nodes_agree(reader.rows("SELECT source, differs_from FROM v_source"))
+            return check.verdict, [f"{one.verdict} {one.subject}" for one in nodes]
+
+    vouch(play, "primary", 110)
+    vouch(play, "second", 104)
+    assert said() == ("SHOWN", [])
+    number = register(play)["second"]
+    with play.store.connection.begin():
+        found = Differs(105, ours(play, 105), Hash(b"\7" * 32))
+        vouching.begin_disagreement(play.store.connection, number, found, 6)
+    assert said() == ("NOT_SHOWN", ["CONTRADICTED second"])
+    with play.store.connection.begin():
+        vouching.end_disagreement(play.store.connection, number, 7)
+    assert said() == ("SHOWN", [])
 
 
 def test_every_answer_says_who_vouches_and_what_one_node_alone_vouches_for_is_reported(

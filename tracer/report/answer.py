@@ -161,7 +161,8 @@ def standing(
 def add_anchor(answer: Answer, chain: Row) -> None:
     """Say in an answer who vouches for the hashes of a chain's blocks, and how far.
 
-    Where one node alone does, that claim is REPORTED, and so is what rests on it.
+    Where one node alone does, that claim is REPORTED, and so is what rests on it. Where another node shows another
+    block, nothing tells which of the two stays.
     """
     name, anchor, upto, tip = (chain[key] for key in ("chain", "anchor", "anchor_height", "tip_height"))
     if tip is None:
@@ -173,7 +174,10 @@ def add_anchor(answer: Answer, chain: Row) -> None:
         said += "; above it one node alone vouches (REPORTED)"
     if anchor == SINGLE_NODE or upto < tip:
         answer.lanes.append(Lane.REPORTED.name)
-    answer.checks.append(Check("ANCHOR", name, SHOWN, said))
+    if chain["differs_from"] is not None:
+        said = f"another node shows another block at height {chain['differs_from']} (v_disagreement); {said}"
+    verdict = SHOWN if chain["differs_from"] is None else NOT_SHOWN
+    answer.checks.append(Check("ANCHOR", name, verdict, said))
 
 
 def overdue(chain: Row, now: int, patience_s: int) -> Check:

@@ -10,7 +10,7 @@ from tracer.custody.facts import CaseFacts
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import parse_preset
-from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row, add_anchor
+from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
 from tracer.report.places import NothingThere, begin, case_chains
 from tracer.store.casefacts import load_facts, read_assets, read_chains
 from tracer.store.filed import broken_at
@@ -67,9 +67,6 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
     }
     answer.data["action"] = action(answer.data)
     add_checks(reader, answer, case_id, case_ref)
-    for chain in reader.rows("SELECT * FROM v_chain ORDER BY chain"):
-        if chain["chain"] in facts.opened:
-            add_anchor(answer, chain)
     return answer
 
 

@@ -72,6 +72,13 @@ def balances_agree(rows: list[Row]) -> list[Check]:
     return [Check("VALUE-1", row["address"], CONTRADICTED, "a balance is not what was observed") for row in odd]
 
 
+def nodes_agree(rows: list[Row]) -> list[Check]:
+    """No node shows another block than ours."""
+    odd = [row for row in rows if row["differs_from"] is not None]
+    words = "another block than ours at height"
+    return [Check("RECON-2", row["source"], CONTRADICTED, f"{words} {row['differs_from']}") for row in odd]
+
+
 def leg_sql(*kinds: LegKind) -> str:
     """The legs of some kinds, as v_leg has them."""
     names = ", ".join(f"'{kind.value}'" for kind in kinds)
@@ -178,6 +185,7 @@ QUESTIONS = (
         "v_source",
         sql="SELECT chain, source, kind, active, vouched_height, differs_from FROM v_source ORDER BY chain, source",
         of_case=False,
+        judge=nodes_agree,
     ),
     Question(
         "reorgs",

@@ -171,8 +171,9 @@ JOIN chain c ON c.id = coalesce(r.chain_id, f.chain_id);
 -- covered_to      last height that was read
 -- covered_hash    hash of the last block that was read, hex
 -- checked         how far the blocks read were checked at least: reported, header, whole (v_coverage has it by span)
--- anchor          who vouches for the block hashes: header-chain from genesis (or: checkpoint HEIGHT), K of N nodes, pinned (by the operator), or single-node
--- anchor_height   the anchor holds at and below it; above it, one node alone vouches
+-- anchor          who vouches for the block hashes: header-chain from genesis (or: checkpoint HEIGHT), K of N nodes, pinned (by the operator), or single-node; where nodes agree below the header chain's end: K of N nodes to HEIGHT, header-chain from ...
+-- anchor_height   the anchor holds at and below it (of two, the one named last); above it, one node alone vouches
+-- differs_from    first height at which another node shows another block than ours (v_disagreement); null: none does
 -- node_height     height of the node's best block when last asked; null if it said none; not evidence
 -- node_hash       its hash, hex
 -- contacted_at    when the node last answered, seconds since 1970 by the daemon's wall clock; null: never
@@ -186,13 +187,15 @@ SELECT c.name AS chain, c.caip2, c.family, nullif(lower(hex(c.genesis)), '') AS 
     g.from_height AS covered_from, g.to_height AS covered_to,
     nullif(lower(hex(v.end_hash)), '') AS covered_hash,
     CASE g.weakest WHEN 0 THEN 'reported' WHEN 1 THEN 'header' WHEN 2 THEN 'whole' END AS checked,
-    CASE WHEN h.origin IS NOT NULL THEN 'header-chain from ' || h.origin
-            || CASE WHEN a.agree > 1 AND n.height >= 0 THEN ', ' || a.agree || ' of ' || a.nodes || ' nodes' ELSE '' END
+    CASE WHEN h.origin IS NOT NULL THEN
+            CASE WHEN a.agree > 1 AND n.height >= 0
+                THEN a.agree || ' of ' || a.nodes || ' nodes to ' || n.height || ', ' ELSE '' END
+            || 'header-chain from ' || h.origin
         WHEN a.agree > 1 AND n.height >= 0 THEN a.agree || ' of ' || a.nodes || ' nodes'
         WHEN p.height IS NOT NULL THEN 'pinned' ELSE 'single-node' END AS anchor,
     CASE WHEN h.origin IS NOT NULL THEN t.height
         WHEN a.agree > 1 AND n.height >= 0 THEN max(n.height, coalesce(p.height, -1))
-        ELSE coalesce(p.height, t.height) END AS anchor_height,
+        ELSE coalesce(p.height, t.height) END AS anchor_height, x.height AS differs_from,
     s.node_height, nullif(lower(hex(s.node_hash)), '') AS node_hash, s.contacted_at, s.state AS node_state,
     s.message AS node_message
 FROM chain c
@@ -215,7 +218,8 @@ LEFT JOIN (
 ) n ON n.chain = c.name AND n.place = a.agree
 LEFT JOIN (
     SELECT chain, max(vouched_height) AS height FROM v_source WHERE kind = 'pin' AND active GROUP BY chain
-) p ON p.chain = c.name;
+) p ON p.chain = c.name
+LEFT JOIN (SELECT chain, min(differs_from) AS height FROM v_source WHERE active GROUP BY chain) x ON x.chain = c.name;
 
 -- Which heights were read for which watches: one row per span of blocks that were checked alike.
 --

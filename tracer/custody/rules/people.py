@@ -1,4 +1,4 @@
-"""Rules about people: separated roles, and two people where one is not enough. Pure."""
+"""The rule about people: separated roles. That two file where one is not enough is asked for when they do. Pure."""
 
 from collections.abc import Iterator
 
@@ -19,16 +19,4 @@ def one_person_twice(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             yield Found(f"person:{person}:{pair.one}:{pair.other}", text, refs)
 
 
-def alone(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """SOD-2: one person alone filed what the preset has two people file: only possible before the preset said so."""
-    for kind in preset.file.two_people:
-        for record in facts.current.get(kind, ()):
-            if record.second is None or record.second == record.actor:
-                text = f"{kind} {record.ref} was filed by {record.actor} alone"
-                yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
-
-
-RULES = (
-    Rule("SOD-1", "HIGH", Lane.ATTESTED, "one person in two separated roles", on_case=one_person_twice),
-    Rule("SOD-2", "HIGH", Lane.ATTESTED, "one person filed what two people have to", on_case=alone),
-)
+RULES = (Rule("SOD-1", "HIGH", Lane.ATTESTED, "one person in two separated roles", on_case=one_person_twice),)
