@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.custody_facts import DAY, HOUR, T0, arrived, assess, asset, facts, leg, preset, record
 from tests.unit.custody_plays import PLAYS, STEP, after
-from tracer.custody.facts import CONTRADICTED, NOT_SHOWN, SHOWN, Attested, CaseFacts, Outside
+from tracer.custody.facts import CONTRADICTED, NOT_SHOWN, SHOWN, Attested, CaseFacts, Outside, Unseen
 from tracer.custody.gates import check, event_at
 from tracer.custody.presetfiles import find_preset
 from tracer.custody.stages import stand
@@ -245,6 +245,13 @@ def test_value_that_moved_outside_every_leg_is_an_incident_also_within_custody()
     case = facts()
     case.outside.append(Outside(5, 905, T0, "btc", "BTC", 8, 1, "moved", False))
     assert assess(case, preset()).standing.sides == ("INCIDENT",)
+
+
+@pytest.mark.parametrize(("gone", "came", "sides"), [(1, 0, ("INCIDENT",)), (1, 1, ("INCIDENT",)), (0, 1, ())])
+def test_a_balance_that_fell_and_nobody_saw_why_is_an_incident(gone: int, came: int, sides: tuple[str, ...]) -> None:
+    case = facts(asset(0))
+    case.unseen = [Unseen("ethereum", "ethereum:USDT", gone, came)]
+    assert assess(case, preset()).standing.sides == sides
 
 
 @pytest.mark.parametrize("gate", ["legs DEPOSIT", "legs-if-any DEPOSIT", "any record credit | legs DEPOSIT"])

@@ -1,12 +1,12 @@
 """What is in doubt is not shown: what could not be observed, was not followed yet, or is not confirmed yet."""
 
-import sqlite3
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from disposal import UNREADABLE, USDT, add_case, declared, open_store, play_all, play_bitcoin, play_ethereum, plays
+from harness.tampering import tamper
 from rich.console import Console
 from store_builder import WALL
 
@@ -200,14 +200,12 @@ def test_an_unconfirmed_leak_is_contradicted_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("blocks", [55, 60])
 def test_a_ledger_that_was_judged_in_doubt_stays_in_doubt(clean: Callable[..., Path], blocks: int) -> None:
     path = clean(ethereum_blocks=blocks)
-    connection = sqlite3.connect(path)
-    changed = connection.execute(
+    tamper(
+        path,
         "UPDATE verdict SET verdict = 'NOT_SHOWN', reason = 'overdrawn' WHERE leg_id IS NULL AND asset_id ="
-        " (SELECT id FROM asset WHERE symbol = 'USDT' AND kind = 'listed')"
-    ).rowcount
-    connection.commit()
-    connection.close()
+        " (SELECT id FROM asset WHERE symbol = 'USDT' AND kind = 'listed')",
+    )
     with snapshot(path) as reader:
         found = custody.reconcile(reader, "HD-1")
     said = "overdrawn" if blocks == 60 else "overdrawn; not yet confirmed"
-    assert changed and recon(found)["HD-1 ethereum USDT"] == ("NOT_SHOWN", said)
+    assert recon(found)["HD-1 ethereum USDT"] == ("NOT_SHOWN", said)

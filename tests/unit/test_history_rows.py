@@ -76,6 +76,8 @@ def test_what_is_imported_has_negative_numbers_and_what_follows_goes_on_with_its
 def test_numbers_of_what_follows_begin_above_zero_where_history_is_all_there_is(play: Play) -> None:
     put(play, ours(play, 103), replace(paid("new", None, [5, 6]), position=50))
     with play.store.connection.begin() as transaction:
+        for kept in ("verdict", "alert"):
+            play.store.connection.exec_driver_sql(f"DROP TRIGGER {kept}_kept")
         for table in ("entry", "held", "verdict", "trace_edge", "trace_coin", "trace_label", "alert", "transfer_event"):
             play.store.connection.exec_driver_sql(f"DELETE FROM {table}")
         play.store.connection.exec_driver_sql("DELETE FROM movement WHERE id > 0")

@@ -1,5 +1,7 @@
 """What the daemon keeps of overseen cases between blocks is what reading and assessing them anew says."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,3 +168,20 @@ def stages(store: Store) -> list[tuple[str, int]]:
     with store.connection.begin():
         rows = store.connection.exec_driver_sql("SELECT stage, regressed FROM v_stage_all ORDER BY assessment_id")
         return [(stage, regressed) for stage, regressed in rows]
+
+
+@pytest.mark.parametrize("table", ["cases", "verdict", "alert", "record", "assessment", "preset", "leg"])
+def test_what_was_said_of_a_case_is_neither_changed_nor_taken_back(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "store.db"
+    with open_store(path) as store:
+        story = Story(store, BEIJING)
+        for action in ("seizure", "pay", "leak"):
+            story.act(action)
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+        assert before
+        row = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"
+        for sql in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}", row):
+            with pytest.raises(sqlite3.IntegrityError, match="rows are never changed"):
+                connection.execute(sql)
+        assert connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() == before

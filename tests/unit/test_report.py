@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from disposal import BTC, EXCHANGE, add_case, declared, name_of, open_store, play_all, play_bitcoin, plays
+from harness.tampering import tamper
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -37,13 +38,6 @@ def copy(disposal: Path, tmp_path: Path) -> Path:
     source.close()
     target.close()
     return copied
-
-
-def tamper(path: Path, sql: str) -> None:
-    connection = sqlite3.connect(path)
-    assert connection.execute(sql).rowcount > 0, "the tampering must change something"
-    connection.commit()
-    connection.close()
 
 
 def failed(answer: Answer) -> dict[tuple[str, str], str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from disposal import name_of, play_all
+from harness.tampering import tamper
 from store_builder import open_store
 
 from tracer import cli
@@ -64,15 +65,6 @@ def listed(path: Path) -> list[dict[str, Any]]:
 
 def change(path: Path, sql: str) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute(sql)
-
-
-def tamper(path: Path, sql: str) -> None:
-    """Change what the store's triggers keep, as the owner of the file can."""
-    with sqlite3.connect(path) as connection:
-        triggers = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in triggers:
-            connection.execute(f"DROP TRIGGER {name}")
         connection.execute(sql)
 
 

@@ -138,6 +138,19 @@ class Outside:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen:
+    """What balances in custody changed by since B0 that no movement explains, of one asset.
+
+    gone: base units that accounts lost on balance, all such accounts together; came: what the others got.
+    """
+
+    chain: str
+    asset: str
+    gone: int
+    came: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attested:
     """An institution's statement that a watched address is its own; bounds are inclusive."""
 
@@ -238,6 +251,7 @@ class CaseFacts:
     spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
     outside: list[Outside] = field(default_factory=list)
+    unseen: list[Unseen] = field(default_factory=list)
     exposures: list[Exposure] = field(default_factory=list)
     shared: list[Shared] = field(default_factory=list)
     voided: set[int] = field(default_factory=set)

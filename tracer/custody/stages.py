@@ -79,7 +79,7 @@ def sides_of(
 ) -> tuple[str, ...]:
     """The side states: HOLD, SUSPENDED, INCIDENT, and PARTIAL where a later stage is partly done.
 
-    An incident is a CRITICAL finding, or value that moved outside every leg.
+    An incident is a CRITICAL finding, value that moved outside every leg, or a balance that fell and nobody saw why.
     """
     now = facts.clock
     sides = []
@@ -88,7 +88,7 @@ def sides_of(
     rests = facts.of("suspension", Suspension)
     if any(body.start <= now and (body.end is None or now < body.end) for _, body in rests):
         sides.append("SUSPENDED")
-    if critical or facts.outside:
+    if critical or facts.outside or any(one.gone for one in facts.unseen):
         sides.append("INCIDENT")
     if partial(facts, gates, since):
         sides.append("PARTIAL")

@@ -41,6 +41,7 @@ def print_standing(answer: Answer, screen: Screen) -> None:
     for asset in data["assets"]:
         screen.line(
             f"  {units(asset['unexplained'], asset):>34} on {asset['chain']:<12} held {units(asset['held'], asset)}"
+            + (f", unobserved {units(asset['unobserved'], asset)}" if int(asset["unobserved"]) else "")
         )
     print_gravest(answer, screen)
 
@@ -71,7 +72,10 @@ def print_legs(answer: Answer, screen: Screen) -> None:
         (row["kind"], *(str(row[key]) for key in ("planned", "SHOWN", "NOT_SHOWN", "CONTRADICTED", "withdrawn")))
         for row in data["legs"]
     ]
-    screen.table(columns, rows, columns[1:])
+    if rows:
+        screen.table(columns, rows, columns[1:])
+    else:
+        screen.line("  none is planned")
     for leg in data["late"]:
         screen.wrapped("  ", f"{clean(leg['leg_ref'])}: {clean(leg['reason'])}")
     for leg in data["awaiting"]:

@@ -1,18 +1,18 @@
 """Answers where a case stands: its stage, what is missing, late or unexplained, its alerts, and what comes next."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tracer.custody.assess import Assessor
 from tracer.custody.clocks import ClockState, still_missing, with_hands
-from tracer.custody.facts import CaseFacts
+from tracer.custody.facts import AssetFacts, CaseFacts, Unseen
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import parse_preset
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
 from tracer.report.places import NothingThere, begin, case_chains
-from tracer.store.casefacts import load_facts, read_assets, read_chains
+from tracer.store.casefacts import load_facts, read_assets, read_chains, read_unseen
 from tracer.store.filed import broken_at
 from tracer.store.findings import key_of, stored_findings
 from tracer.store.reader import Reader
@@ -61,7 +61,7 @@ def case_status(reader: Reader, case_ref: str) -> Answer:
         "legs": legs.counts,
         "late": legs.late,
         "awaiting": awaited(reader, legs.arrived, facts),
-        "assets": [asset_row(asset) for asset in facts.assets],
+        "assets": [asset_row(asset, facts.unseen) for asset in facts.assets],
         "alerts": alerts,
         "records": records,
     }
@@ -101,6 +101,7 @@ def light_facts(reader: Reader, case_id: int) -> tuple[CaseFacts, int]:
     facts = CaseFacts(case_id, ref, title)
     read_chains(reader.connection, facts)
     read_assets(reader.connection, facts)
+    read_unseen(reader.connection, facts)
     [(records, latest)] = reader.raw(
         "SELECT count(*), coalesce(max(r.at), 0) FROM record r WHERE r.case_id = :c"
         " AND r.id NOT IN (SELECT n.supersedes_id FROM record n WHERE n.case_id = :c AND n.supersedes_id IS NOT NULL)",
@@ -230,14 +231,16 @@ def awaited(reader: Reader, legs: list[tuple[int, str]], facts: CaseFacts) -> li
     return rows
 
 
-def asset_row(asset: Any) -> Row:
-    """An asset's equation, amounts as text."""
+def asset_row(asset: AssetFacts, unseen: Sequence[Unseen]) -> Row:
+    """An asset's equation, amounts as text; unobserved: by what balances changed besides, which nobody saw move."""
     terms = ("seized", "credits", "held", "delivered", "fees", "unexplained")
+    beside = sum(one.came - one.gone for one in unseen if one.asset == asset.asset)
     return {
         "chain": asset.chain,
         "symbol": asset.symbol,
         "decimals": asset.decimals,
         **{term: str(getattr(asset, term)) for term in terms},
+        "unobserved": str(beside),
     }
 
 

@@ -19,6 +19,7 @@ from tracer.custody.facts import (
     LegFacts,
     Outside,
     Shared,
+    Unseen,
 )
 from tracer.custody.records import Control, Withdrawal
 from tracer.custody.rules.addresses import MIXING, SANCTIONED
@@ -45,6 +46,7 @@ def load_facts(connection: Connection, case_id: int) -> CaseFacts:
     read_chains(connection, facts)
     read_assets(connection, facts)
     read_outside(connection, facts)
+    read_unseen(connection, facts)
     read_exposures(connection, facts)
     return facts
 
@@ -251,6 +253,28 @@ def read_outside(connection: Connection, facts: CaseFacts, block_ids: Collection
         for number, block_id, time, chain, symbol, decimals, amount, reason, left in rows
     ]
     facts.outside = found if block_ids is None else [*facts.outside, *found]
+
+
+def read_unseen(connection: Connection, facts: CaseFacts) -> None:
+    """By what balances in custody differ from what was observed since the seizure."""
+    changes: dict[tuple[str, str], dict[int, int]] = {}
+    for chain, asset, holder, amount, _ in connection.execute(
+        text(
+            "SELECT DISTINCT c.name, a.caip19, k.holder_id, k.unobserved, k.id FROM balance_check k"
+            " JOIN block b ON b.id = k.block_id AND b.canonical"
+            f" JOIN watch w ON w.holder_id = k.holder_id AND w.case_id = :c AND w.role IN {CUSTODY}"
+            " JOIN seizure s ON s.case_id = :c AND s.chain_id = b.chain_id AND b.height > s.height"
+            " JOIN chain c ON c.id = b.chain_id JOIN asset a ON a.id = k.asset_id"
+            " WHERE k.unobserved != '0' ORDER BY a.id"
+        ),
+        {"c": facts.id},
+    ):
+        of_holder = changes.setdefault((chain, asset), {})
+        of_holder[holder] = of_holder.get(holder, 0) + int(amount)
+    facts.unseen = [
+        Unseen(*place, -sum(n for n in of.values() if n < 0), sum(n for n in of.values() if n > 0))
+        for place, of in changes.items()
+    ]
 
 
 FROM_LABELS = (

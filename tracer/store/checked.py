@@ -1,6 +1,6 @@
 """The tables of balances that were asked: what they show beside movements, and which spans of blocks they close."""
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, text
 from sqlmodel import Field, SQLModel
 
 from tracer.store.columns import units
@@ -19,6 +19,7 @@ class BalanceCheckRow(SQLModel, table=True):
     __table_args__ = (
         Index("uq_balance_check_holder_id_asset_id_block_id", "holder_id", "asset_id", "block_id", unique=True),
         Index("ix_balance_check_block_id", "block_id"),
+        Index("ix_balance_check_unobserved", "holder_id", sqlite_where=text("unobserved != '0'")),
     )
     id: int | None = Field(default=None, primary_key=True)
     block_id: int = Field(foreign_key="block.id")

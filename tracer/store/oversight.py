@@ -23,6 +23,7 @@ from tracer.store.casefacts import (
     read_legs,
     read_outside,
     read_papers,
+    read_unseen,
 )
 from tracer.store.findings import JUDGE, Key, key_of, stored_findings
 from tracer.store.overseen import AlertEventRow, AssessmentRow
@@ -74,13 +75,12 @@ class Oversight:
             touched = legs.get(case_id, set())
             if not fresh:
                 read_chains(self.connection, watched.facts)
-            if blocks and not fresh:
                 read_legs(self.connection, watched.facts, touched)
-                read_assets(self.connection, watched.facts)
-                read_outside(self.connection, watched.facts, blocks)
-                read_exposures(self.connection, watched.facts, blocks)
-            elif not fresh:
-                read_legs(self.connection, watched.facts, touched)
+                read_unseen(self.connection, watched.facts)
+                if blocks:
+                    read_assets(self.connection, watched.facts)
+                    read_outside(self.connection, watched.facts, blocks)
+                    read_exposures(self.connection, watched.facts, blocks)
             self._assess(watched, None if fresh else touched, (chain_id, block_id), now)
 
     def moved(self, chain_id: int, block_id: int, gone: Collection[int], now: int) -> None:

@@ -30,6 +30,9 @@ def upgrade() -> None:
     op.add_column("verdict", sa.Column("rule", sa.String(), nullable=False, server_default=""))
     op.add_column("verdict", sa.Column("rule_version", sa.Integer(), nullable=False, server_default="1"))
     op.execute("UPDATE verdict SET rule = CASE WHEN leg_id IS NULL THEN 'RECON-1' ELSE 'LEG-5' END")
+    op.create_index(
+        "ix_balance_check_unobserved", "balance_check", ["holder_id"], sqlite_where=sa.text("unobserved != '0'")
+    )
     add_assessments()
     widen_alerts()
     if op.get_bind().dialect.name == "sqlite":
@@ -39,6 +42,8 @@ def upgrade() -> None:
             "case_id, ref, kind, asset_id, target_id, amount, tolerance, max_fee, not_before, deadline, needs_test"
         )
         keep("leg", of=f" OF id, {planned}, record_id")  # which back-fill reads its past may change
+        for table in ("cases", "verdict", "alert"):
+            keep(table)
 
 
 def add_records() -> None:
