@@ -46,8 +46,12 @@ def ruled(**rules: Any) -> Preset:
 
 
 def record(number: int, kind: str, at: int = T0, /, **says: Any) -> Record:
-    """A record of a kind, filed by `ann` unless `actor` says another; `ref` is KIND-NUMBER unless given."""
-    about = {key: says.pop(key) for key in ("ref", "actor", "second", "document", "supersedes") if key in says}
+    """A record of a kind, filed by `ann` unless `actor` says another; `ref` is KIND-NUMBER unless given.
+
+    tip_id, known_at: the newest block when it was filed, and its time; none is known unless given.
+    """
+    known = ("tip_id", "known_at")
+    about = {key: says.pop(key) for key in ("ref", "actor", "second", "document", "supersedes", *known) if key in says}
     return Record(
         number,
         kind,
@@ -59,6 +63,7 @@ def record(number: int, kind: str, at: int = T0, /, **says: Any) -> Record:
         about.get("document", "ab" * 32 if KINDS[kind].needs_document else None),
         KINDS[kind].model_validate(says),
         about.get("supersedes"),
+        *(about.get(key) for key in known),
     )
 
 

@@ -173,6 +173,18 @@ def test_what_a_clock_says_is_told(things: list[Any], now: int, severity: str, m
     assert not assess(facts(looked(), *things, now=now), off).findings
 
 
+@pytest.mark.parametrize(("known_at", "fires"), [(None, False), (T0 + 100, False), (T0 + 101, True)])
+def test_a_clock_that_was_kept_by_what_was_filed_too_late_is_told(known_at: int | None, fires: bool) -> None:
+    stopped = record(4, "external-claim", T0 + 100, who="w", number="1", unit="BTC", tip_id=1, known_at=known_at)
+    found = list(assess(facts(looked(), stopped, now=T0 + DAY), timed()).findings.values())
+    text = (
+        "c, r: stopped at 2026-06-01T00:01:40Z by external-claim external-claim-4, "
+        "filed only when it was 2026-06-01T00:01:41Z"
+    )
+    told = [(one.rule, one.severity, one.found.message, one.found.refs, one.found.shown) for one in found]
+    assert told == ([("CLOCK-1", "WARN", text, ("record:4",), False)] if fires else [])
+
+
 def test_a_clock_that_runs_waits_or_was_kept_tells_nothing() -> None:
     for case in (facts(looked(), now=T0 + 79), facts(now=T0 + DAY), facts(looked(), counted(T0 + 100), now=T0 + DAY)):
         assert not assess(case, timed()).findings

@@ -230,6 +230,26 @@ def test_an_emergency_sale_needs_its_expected_loss(percents: list[int], said: tu
     assert not told("LOSS-1", facts(SALE, *losses), PLAIN)
 
 
+NEEDING = preset(needs=[{"legs": "RECEIVE", "record": "mandate what=entrustment"}])
+
+
+@pytest.mark.parametrize(
+    ("at", "tip_id", "told_as"),
+    [
+        (T0, 509, None),
+        (T0, 510, ("is of 2026-06-01T00:00:00Z, and was filed when that was known", False)),
+        (T0 + 1, 509, ("is only of 2026-06-01T00:00:01Z", True)),
+    ],
+)
+def test_what_a_leg_needs_was_there_and_filed_before_it_was_paid(
+    at: int, tip_id: int, told_as: tuple[str, bool] | None
+) -> None:
+    entrusted = record(70, "mandate", at, what="entrustment", scope="all", tip_id=tip_id)
+    head = "RECEIVE legs have been paid since 2026-06-01T00:00:00Z; mandate what=entrustment "
+    found = [] if told_as is None else [("HIGH", head + told_as[0], ("record:70",), told_as[1])]
+    assert told("DOC-1", facts(leg(1, "RECEIVE", T0), entrusted), NEEDING) == found
+
+
 # SOD-1
 
 

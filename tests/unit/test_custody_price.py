@@ -134,6 +134,17 @@ def test_a_reserve_that_was_changed_after_the_inquiry_began_is_told() -> None:
     assert told("PRICE-3", facts(inquiry(), reserve("2 HKD"), changed), RESERVED)
 
 
+@pytest.mark.parametrize("offer", ["quote", "commitment"])
+def test_a_reserve_that_is_dated_back_and_filed_after_an_offer_is_not_shown(offer: str) -> None:
+    made = quote(12, "a", "1 HKD") if offer == "quote" else sealed(12, "a", "1 HKD", "n")
+    text = "reserve reserve-13 is dated 2026-05-31T23:59:59Z, and was filed after an offer for inquiry-10"
+    found = [("HIGH", text, ("record:10", "record:13", "record:12"), False)]
+    assert told("PRICE-3", facts(inquiry(), made, reserve("1 HKD", number=13)), RESERVED) == found
+    assert not told("PRICE-3", facts(inquiry(), reserve("1 HKD"), made), RESERVED)
+    lowered = record(13, "reserve", T0 - 1, inquiry="inquiry-10", price="1 HKD", supersedes=11)
+    assert told("PRICE-3", facts(inquiry(), reserve("2 HKD"), made, lowered), RESERVED) == found
+
+
 # PRICE-4
 
 
@@ -246,6 +257,21 @@ def test_the_agency_receives_nothing_before_the_bond(kind: str) -> None:
     assert not told("BOND-1", facts(leg(1, kind, T0), bond("1 CNY", T0)), BONDED)
     assert not told("BOND-1", facts(leg(1, kind)), BONDED)
     assert not told("BOND-1", facts(leg(1, kind, T0)), PLAIN)
+
+
+@pytest.mark.parametrize(("tip_id", "fires"), [(None, False), (509, False), (510, True), (600, True)])
+def test_a_bond_that_was_filed_when_the_receipt_was_known_is_not_shown_to_have_stood(
+    tip_id: int | None, fires: bool
+) -> None:
+    posted = record(60, "bond", T0 - HOUR, amount="1 CNY", basis="b", tip_id=tip_id)
+    text = (
+        "the agency first received at 2026-06-01T00:00:00Z; the bond is dated 2026-05-31T23:00:00Z, "
+        "and was filed when that was known"
+    )
+    got = told("BOND-1", facts(leg(1, "TEST", T0), leg(2, "RECEIVE", T0 + 1), posted), BONDED)
+    assert got == ([("HIGH", text, ("record:60",), False)] if fires else [])
+    before = record(61, "bond", T0, amount="1 CNY", basis="b", tip_id=509)
+    assert not told("BOND-1", facts(leg(1, "TEST", T0), posted, before), BONDED), "one of them stood"
 
 
 def test_legs_of_the_authority_need_no_bond() -> None:

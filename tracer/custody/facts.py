@@ -72,6 +72,11 @@ class LegFacts:
         return min((one.time for one in self.arrivals), default=None)
 
     @property
+    def first_block(self) -> int | None:
+        """The block of an arrival that was known first."""
+        return min((one.block_id for one in self.arrivals), default=None)
+
+    @property
     def last_at(self) -> int | None:
         """Block time of the last arrival."""
         return max((one.time for one in self.arrivals), default=None)
@@ -197,7 +202,10 @@ class Shared:
 
 @dataclass(slots=True)
 class Progress:
-    """How far the legs of one kind are; withdrawn ones aside. first_at, last_at: of all that arrived for them."""
+    """How far the legs of one kind are; withdrawn ones aside.
+
+    first_at, last_at: of all that arrived for them. first_block: the block of an arrival that was known first.
+    """
 
     planned: int = 0
     shown: int = 0
@@ -205,6 +213,7 @@ class Progress:
     served: int = 0
     first_at: int | None = None
     last_at: int | None = None
+    first_block: int | None = None
 
     def count(self, leg: LegFacts, sign: int) -> None:
         """Add a leg, or take its earlier state back (sign -1); instants only grow: see `CaseFacts.put_leg`."""
@@ -217,6 +226,9 @@ class Progress:
         if sign > 0 and leg.first_at is not None and leg.last_at is not None:
             self.first_at = leg.first_at if self.first_at is None else min(self.first_at, leg.first_at)
             self.last_at = leg.last_at if self.last_at is None else max(self.last_at, leg.last_at)
+            first = leg.first_block
+            assert first is not None
+            self.first_block = first if self.first_block is None else min(self.first_block, first)
 
 
 @dataclass(slots=True)
@@ -272,10 +284,12 @@ class CaseFacts:
             self._tested((leg.asset, leg.target_key), leg.tested_at, fresh=before is None or before.tested_at is None)
 
     def _span(self, kind: LegKind) -> None:
-        """Work out anew between which instants legs of a kind arrived."""
+        """Work out anew between which instants legs of a kind arrived, and since which block."""
         legs = [leg for leg in self.legs.values() if leg.kind is kind and not leg.withdrawn]
         self.progress[kind].first_at = min((leg.first_at for leg in legs if leg.first_at is not None), default=None)
         self.progress[kind].last_at = max((leg.last_at for leg in legs if leg.last_at is not None), default=None)
+        blocks = (leg.first_block for leg in legs if leg.first_block is not None)
+        self.progress[kind].first_block = min(blocks, default=None)
 
     def _tested(self, receiver: tuple[str, bytes], at: int | None, fresh: bool) -> None:
         """Note since when a receiver is tested; fresh: nothing is taken back."""
@@ -346,11 +360,16 @@ class CaseFacts:
 
 
 def shrank(before: LegFacts, leg: LegFacts, progress: Progress) -> bool:
-    """Whether a leg's new state may take back the first or last instant of its kind."""
+    """Whether a leg's new state may take back the first or last instant of its kind, or its first block."""
     if before.first_at is None or before.last_at is None or before.withdrawn:
         return False
-    if leg.first_at is None or leg.last_at is None or leg.withdrawn:
-        return before.first_at == progress.first_at or before.last_at == progress.last_at
-    return (before.first_at == progress.first_at and leg.first_at > before.first_at) or (
-        before.last_at == progress.last_at and leg.last_at < before.last_at
+    of_leg = (before.first_at, before.last_at, before.first_block)
+    of_kind = (progress.first_at, progress.last_at, progress.first_block)
+    if leg.first_at is None or leg.last_at is None or leg.first_block is None or leg.withdrawn:
+        return any(own == end for own, end in zip(of_leg, of_kind, strict=True))
+    shorter = (
+        leg.first_at > before.first_at,
+        leg.last_at < before.last_at,
+        before.first_block is not None and leg.first_block > before.first_block,
     )
+    return any(own == end and less for own, end, less in zip(of_leg, of_kind, shorter, strict=True))

@@ -75,7 +75,8 @@ class Record:
 
     id: number in the store. actor, second: who filed it, and who confirmed it. at: the instant that it speaks of;
     recorded_at: the daemon's wall clock. document: SHA-256, hex. supersedes: the id of an earlier one.
-    tip_id: the newest block of the case's chains that was known when it was filed; higher numbers were not.
+    tip_id: the newest block of the case's chains that was known when it was filed; higher numbers were not. known_at:
+    the time of that block. Both None: no block was known.
     """
 
     id: int
@@ -89,6 +90,11 @@ class Record:
     body: Body
     supersedes: int | None = None
     tip_id: int | None = None
+    known_at: int | None = None
+
+    def knew(self, block_id: int | None) -> bool:
+        """Whether a block was known when it was filed, whatever instant the record speaks of."""
+        return self.tip_id is not None and block_id is not None and block_id <= self.tip_id
 
 
 def plain_name(name: str) -> str:

@@ -35,7 +35,13 @@ def digest_of(previous: bytes, case: str, fields: Sequence[object]) -> bytes:
 
 def load_records(connection: Connection, case_id: int) -> list[Record]:
     """All records of a case, in the order in which they were filed."""
-    rows = connection.execute(text("SELECT * FROM record WHERE case_id = :c ORDER BY id"), {"c": case_id})
+    rows = connection.execute(
+        text(
+            "SELECT r.*, b.time AS known_at FROM record r LEFT JOIN block b ON b.id = r.tip_id"
+            " WHERE r.case_id = :c ORDER BY r.id"
+        ),
+        {"c": case_id},
+    )
     return [
         Record(
             row.id,
@@ -49,6 +55,7 @@ def load_records(connection: Connection, case_id: int) -> list[Record]:
             KINDS[row.kind].model_validate(orjson.loads(row.body)),
             row.supersedes_id,
             row.tip_id,
+            row.known_at,
         )
         for row in rows
     ]

@@ -92,7 +92,7 @@ def file_record(
         draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
     superseded = superseded_id(draft, facts)
-    tip_id = max((chain.tip_id for chain in facts.chains.values()), default=None)
+    tip_id, known_at = max(((chain.tip_id, chain.time) for chain in facts.chains.values()), default=(None, None))
     number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now, tip_id)
     match draft.body:
         case PlannedLeg() as body:
@@ -106,7 +106,7 @@ def file_record(
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
     who = (draft.actor, draft.second, draft.at, now)
-    filed = Record(number, draft.kind, ref, *who, draft.document, draft.body, superseded, tip_id)
+    filed = Record(number, draft.kind, ref, *who, draft.document, draft.body, superseded, tip_id, known_at)
     store.oversight.filed(case_id, filed)
     digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
     return Filed(draft.kind, ref, bytes(digest).hex())

@@ -18,14 +18,21 @@ AGENCYS = (LegKind.TEST, LegKind.RECEIVE)
 
 
 def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """BOND-1: the agency received before any bond was posted."""
-    if not preset.rules.bond_percent:
+    """BOND-1: the agency received before any bond was posted, or before any of those that are dated so was filed."""
+    served = [p for kind in AGENCYS if (p := facts.progress.get(kind)) and p.first_at is not None]
+    if not preset.rules.bond_percent or not served:
         return
-    first = min((p.first_at for k in AGENCYS if (p := facts.progress.get(k)) and p.first_at is not None), default=None)
-    posted = min((record.at for record, _ in facts.of("bond", Bond)), default=None)
-    if first is not None and (posted is None or posted > first):
-        then = f"the bond came at {instant_text(posted)}" if posted is not None else "there is no bond"
-        yield Found("bond", f"the agency first received at {instant_text(first)}; {then}", bond_refs(facts))
+    first = min(p.first_at for p in served if p.first_at is not None)
+    block = min(p.first_block for p in served if p.first_block is not None)
+    bonds = [record for record, _ in facts.of("bond", Bond)]
+    posted = [record for record in bonds if record.at <= first]
+    head = f"the agency first received at {instant_text(first)}"
+    if not posted:
+        then = f"the bond came at {instant_text(min(one.at for one in bonds))}" if bonds else "there is no bond"
+        yield Found("bond", f"{head}; {then}", bond_refs(facts))
+    elif all(record.knew(block) for record in posted):
+        then = f"the bond is dated {instant_text(min(one.at for one in posted))}, and was filed when that was known"
+        yield Found("bond", f"{head}; {then}", bond_refs(facts), shown=False)
 
 
 def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
@@ -83,7 +90,7 @@ def bond_refs(facts: CaseFacts) -> tuple[str, ...]:
 
 
 RULES = (
-    Rule("BOND-1", "HIGH", Lane.ATTESTED, "no bond before the agency's first leg", on_case=missing),
+    Rule("BOND-1", "HIGH", Lane.ATTESTED, "no bond before the agency's first leg", on_case=missing, version=2),
     Rule("BOND-2", "HIGH", Lane.ATTESTED, "the bond is below its share of the latest valuation", on_case=too_small),
     Rule("BOND-3", "HIGH", Lane.ATTESTED, "the bond was released early", on_case=released_early),
 )

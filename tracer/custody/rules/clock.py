@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from tracer.custody.clocks import ClockState
+from tracer.custody.clocks import KEPT, ClockState
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
+from tracer.custody.gates import matching
 from tracer.custody.instants import instant_text, span_text
 from tracer.custody.preset import Preset
 from tracer.custody.stages import Standing
 from tracer.types import Lane
 
-OVERALL = Rule("CLOCK-1", "HIGH", Lane.REPORTED, "an overall clock is past its warning, will be missed, or is breached")
+OVERALL = Rule(
+    "CLOCK-1", "HIGH", Lane.REPORTED, "an overall clock is past its warning, will be missed, or is breached", version=2
+)
 STAGE = Rule("CLOCK-2", "WARN", Lane.REPORTED, "a stage takes longer than the preset allows")
 HOLDING = Rule("CLOCK-3", "WARN", Lane.ATTESTED, "a periodic proof of holding is overdue")
 
@@ -20,8 +23,9 @@ def clock_findings(
     facts: CaseFacts, preset: Preset, standing: Standing, clocks: Iterable[ClockState]
 ) -> Iterator[tuple[Rule, Found]]:
     """What the clocks say that a person must see."""
+    stops = {(clock.name, reading.name): reading.stop for clock in preset.file.clock for reading in clock.reading}
     for clock in clocks:
-        if found := overall(clock):
+        if found := overall(clock) or kept_by_word(clock, stops[clock.clock, clock.reading], facts):
             yield OVERALL, found
     yield from ((STAGE, found) for found in slow_stages(facts, preset, standing))
     yield from ((HOLDING, found) for found in overdue_proof(facts, preset))
@@ -42,6 +46,20 @@ def overall(clock: ClockState) -> Found | None:
             text = f"{name}: at the present pace it stops at {instant_text(clock.expected)}, which is too late"
             return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
     return None
+
+
+def kept_by_word(clock: ClockState, stop: str, facts: CaseFacts) -> Found | None:
+    """CLOCK-1: it was kept by the instant that a record speaks of, and that was filed when the limit had passed."""
+    verb, _, rest = stop.partition(" ")
+    if clock.state != KEPT or verb != "record" or clock.start is None:
+        return None
+    record = min(matching(facts, rest), key=lambda one: (one.at, one.id))
+    if record.known_at is None or record.known_at - clock.start <= clock.limit_s:
+        return None
+    name = f"{clock.clock}, {clock.reading}"
+    known = instant_text(record.known_at)
+    text = f"{name}: stopped at {instant_text(record.at)} by {record.kind} {record.ref}, filed only when it was {known}"
+    return Found(f"clock:{name}:{clock.state}", text, (f"record:{record.id}",), shown=False, severity="WARN")
 
 
 def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
-from tracer.custody.record import Record, plain_name
+from tracer.custody.record import plain_name
 from tracer.custody.records import Hold
 from tracer.types import Lane
 from tracer.units import format_units
@@ -19,7 +19,7 @@ def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Fo
         return
     given = facts.approvals.get(leg.ref, ())
     dated = {plain_name(record.actor): record for record in given if record.at <= leg.first_at}
-    in_time = {name: record for name, record in dated.items() if not known_then(record, leg)}
+    in_time = {name: record for name, record in dated.items() if not record.knew(leg.first_block)}
     if len(dated) >= needed > len(in_time):
         yield Found(
             f"leg:{leg.ref}",
@@ -36,12 +36,6 @@ def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Fo
             (*leg.refs, *(f"record:{record.id}" for record in dated.values())),
             leg=leg.id,
         )
-
-
-def known_then(record: Record, leg: LegFacts) -> bool:
-    """Whether a leg's first payment was known when a record was filed, whatever instant the record speaks of."""
-    first = min(one.block_id for one in leg.arrivals)
-    return record.tip_id is not None and first <= record.tip_id
 
 
 def untested(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:

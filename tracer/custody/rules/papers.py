@@ -36,13 +36,18 @@ def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         progress = facts.progress.get(LegKind(need.legs))
         if progress is None or progress.first_at is None:
             continue
-        filed = sorted((record.at, record.id) for record in matching(facts, need.record))
-        if not filed or filed[0][0] > progress.first_at:
-            head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
-            when = f"is only of {instant_text(filed[0][0])}" if filed else "was not filed"
-            refs = (f"record:{filed[0][1]}",) if filed else ()
-            subject = f"needs:{need.legs}:{need.record}"
-            yield Found(subject, f"{head}; {need.record} {when}", refs, shown=bool(filed), severity="HIGH")
+        filed = sorted(matching(facts, need.record), key=lambda record: (record.at, record.id))
+        in_time = [record for record in filed if record.at <= progress.first_at]
+        if in_time and not all(record.knew(progress.first_block) for record in in_time):
+            continue
+        head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
+        when = f"is {'' if in_time else 'only '}of {instant_text(filed[0].at)}" if filed else "was not filed"
+        after = ", and was filed when that was known" if in_time else ""
+        refs = (f"record:{filed[0].id}",) if filed else ()
+        subject = f"needs:{need.legs}:{need.record}{':dated' if in_time else ''}"
+        yield Found(
+            subject, f"{head}; {need.record} {when}{after}", refs, shown=bool(filed) and not in_time, severity="HIGH"
+        )
 
 
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -97,7 +102,7 @@ def no_emergency(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 
 RULES = (
-    Rule("DOC-1", "WARN", Lane.ATTESTED, "a document is missing", on_case=missing),
+    Rule("DOC-1", "WARN", Lane.ATTESTED, "a document is missing", on_case=missing, version=2),
     Rule("DOC-2", "HIGH", Lane.ATTESTED, "a document had expired", on_case=expired),
     Rule("LOSS-1", "HIGH", Lane.ATTESTED, "an emergency sale without the expected loss it needs", on_case=no_emergency),
 )

@@ -56,10 +56,14 @@ def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 
 def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """PRICE-3: offers were asked for before a reserve was set."""
+    """PRICE-3: offers were asked for before a reserve was set, or the reserve was filed when one had been made."""
     if not preset.rules.reserve_needed:
         return
     reserves = {body.inquiry: record for record, body in facts.of("reserve", Reserve)}
+    offered: dict[str, int] = {}
+    for record in facts.records:  # what was superseded had been seen all the same
+        if isinstance(record.body, Quote | QuoteCommitment):
+            offered.setdefault(record.body.inquiry, record.id)
     for record, _ in facts.of("inquiry", Inquiry):
         reserve = reserves.get(record.ref)
         if reserve is None or reserve.at > record.at:
@@ -67,6 +71,13 @@ def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             refs = (f"record:{record.id}", *([f"record:{reserve.id}"] if reserve is not None else []))
             text = f"inquiry {record.ref} began at {instant_text(record.at)}; a reserve was set {when}"
             yield Found(f"record:{record.ref}", text, refs)
+        elif offered.get(record.ref, reserve.id) < reserve.id:
+            text = (
+                f"reserve {reserve.ref} is dated {instant_text(reserve.at)}, "
+                f"and was filed after an offer for {record.ref}"
+            )
+            refs = (f"record:{record.id}", f"record:{reserve.id}", f"record:{offered[record.ref]}")
+            yield Found(f"record:{record.ref}", text, refs, shown=False)
 
 
 def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -150,7 +161,7 @@ def commitment(quote: Quote) -> str:
 RULES = (
     Rule("PRICE-1", "HIGH", Lane.ATTESTED, "sold below the reserve", on_case=below_reserve),
     Rule("PRICE-2", "WARN", Lane.ATTESTED, "the valuation was stale", on_case=stale_valuation),
-    Rule("PRICE-3", "HIGH", Lane.ATTESTED, "no reserve before the inquiry", on_case=no_reserve),
+    Rule("PRICE-3", "HIGH", Lane.ATTESTED, "no reserve before the inquiry", on_case=no_reserve, version=2),
     Rule("PRICE-4", "HIGH", Lane.ATTESTED, "the winner is not the best valid quote", on_case=not_the_best),
     Rule("PRICE-5", "WARN", Lane.ATTESTED, "a quote came late", on_case=late_quote),
     Rule("PRICE-6", "WARN", Lane.ATTESTED, "too few quotes", on_case=too_few),
