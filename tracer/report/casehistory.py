@@ -5,6 +5,7 @@ from tracer.report.answer import CONTRADICTED, SHOWN, Answer, Check
 from tracer.report.casestatus import judged_anew, preset_of
 from tracer.report.places import begin, case_chains
 from tracer.store.filed import broken_at
+from tracer.store.filedrows import altered_rows
 from tracer.store.reader import Reader
 
 
@@ -34,6 +35,10 @@ def case_history(reader: Reader, case_ref: str) -> Answer:
     text = "every record has the digest that its columns and the record before give"
     text = text if broken is None else f"{broken} was altered, or one before it"
     answer.checks.append(Check("RECORD-1", case_ref, SHOWN if broken is None else CONTRADICTED, text))
+    odd = altered_rows(reader.connection, case_id)
+    text = "every recorded leg, attestation and document stands as it was filed"
+    text = text if not odd else f"not as filed: {', '.join(odd[:5])}{f' and {len(odd) - 5} more' if odd[5:] else ''}"
+    answer.checks.append(Check("RECORD-2", case_ref, CONTRADICTED if odd else SHOWN, text))
     answer.lanes.append("ATTESTED")
     return answer
 
