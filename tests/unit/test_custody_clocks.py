@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.custody_facts import DAY, HOUR, T0, arrived, assess, chain, facts, leg, preset, record
+from tests.unit.custody_facts import DAY, HOUR, T0, assess, chain, facts, preset, record
 from tests.unit.custody_plays import PLAYS, STEP, after
-from tracer.custody.clocks import ClockState, Waiting, awaited, stage_of
+from tracer.custody.clocks import ClockState, stage_of, still_missing
 from tracer.custody.facts import CaseFacts
 from tracer.custody.presetfiles import find_preset
 
@@ -247,19 +247,14 @@ def test_a_proof_of_holding_is_due_again_after_its_time(
 @pytest.mark.parametrize(
     ("height", "needs", "expected"),
     [
-        (100, (1, 2), []),  # the chain says that it is confirmed
-        (104, (3, 6), [Waiting("receive-1", 2, T0 + 1200)]),  # in the tip: two more blocks
-        (103, (3, 6), [Waiting("receive-1", 1, T0 + 600)]),
-        (104, None, [Waiting("receive-1", 0, None)]),  # the node's tags decide
+        (104, (3, 6), (2, T0 + 1200)),  # in the tip: two more blocks
+        (103, (3, 6), (1, T0 + 600)),
+        (104, (2, 6), (1, T0 + 600)),
+        (102, (3, 6), (1, T0 + 600)),  # deep enough, and not judged so yet: with the next block
+        (104, None, None),  # the node's tags decide
     ],
 )
-def test_a_leg_that_arrived_says_how_long_it_waits(
-    height: int, needs: tuple[int, int] | None, expected: list[Waiting]
+def test_a_block_that_is_not_confirmed_says_how_long_that_takes(
+    height: int, needs: tuple[int, int] | None, expected: tuple[int, int] | None
 ) -> None:
-    case = facts(leg(1, "RECEIVE", T0, arrivals=(replace(arrived(T0), height=height),)))
-    case.chains["btc"] = replace(chain(), height=104, confirmed=102, needs=needs)
-    assert awaited(case) == expected
-    assert awaited(case, {1: None}) == expected
-    assert awaited(case, {}) == []
-    case.put_leg(replace(case.legs[1], withdrawn=True))
-    assert awaited(case) == []
+    assert still_missing(replace(chain(), height=104, confirmed=101, needs=needs), height) == expected

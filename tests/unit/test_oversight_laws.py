@@ -26,12 +26,15 @@ from store_builder import WALL
 from tracer.custody.assess import Assessor
 from tracer.custody.case import Case
 from tracer.custody.filing import Draft
+from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import find_preset
 from tracer.custody.records import Approval, Bond, Hold, Mandate, Seizure
+from tracer.report.casestatus import case_status
 from tracer.store.casefacts import load_facts
 from tracer.store.cases import import_case
 from tracer.store.oversight import said_of
+from tracer.store.reader import snapshot
 from tracer.store.recording import file_records
 from tracer.store.writer import Store
 from tracer.types import ChainId
@@ -168,6 +171,24 @@ def stages(store: Store) -> list[tuple[str, int]]:
     with store.connection.begin():
         rows = store.connection.exec_driver_sql("SELECT stage, regressed FROM v_stage_all ORDER BY assessment_id")
         return [(stage, regressed) for stage, regressed in rows]
+
+
+def test_a_leg_that_arrived_says_on_the_screen_what_it_waits_for(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+
+    def waiting() -> list[tuple[str, int, str]]:
+        with snapshot(path) as reader:
+            rows = case_status(reader, "HD-1").data["awaiting"]
+        return [(row["leg_ref"], row["confirmations_needed"], row["expected_utc"]) for row in rows]
+
+    with open_store(path) as store:
+        story = Story(store, BEIJING)
+        assert waiting() == []
+        story.act("pay")  # confirmed with two blocks
+        at = story.play.casework.clock + 600
+        assert waiting() == [("secure", 1, instant_text(at))]
+        story.act("empty")
+        assert waiting() == []
 
 
 @pytest.mark.parametrize("table", ["cases", "verdict", "alert", "record", "assessment", "preset", "leg"])

@@ -37,15 +37,6 @@ class ClockState:
         return self.elapsed_s * 100 // self.limit_s
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A leg that has arrived and is not yet confirmed: how many confirmations it needs, and when they may be there."""
-
-    leg: str
-    confirmations: int
-    expected: int | None
-
-
 def run_clocks(facts: CaseFacts, preset: Preset, standing: Standing) -> list[ClockState]:
     """Every clock under each of its readings."""
     return [
@@ -133,22 +124,6 @@ def names(event: str, condition: tuple[str, str]) -> bool:
         case "leg" | "last-leg":
             return wanted in ("legs", "legs-if-any") and rest == of
     return verb == "seizure" and wanted == "seized"
-
-
-def awaited(facts: CaseFacts, touched: Mapping[int, None] | None = None) -> list[Waiting]:
-    """The legs that have arrived and wait for confirmations; touched: only these.
-
-    How long that takes is worked out from the mean time of the chain's latest blocks.
-    """
-    waiting: list[Waiting] = []
-    for leg in facts.legs.values() if touched is None else (facts.legs[number] for number in touched):
-        chain = facts.chains.get(leg.chain)
-        newest = max((one.height for one in leg.arrivals), default=None)
-        if chain is None or newest is None or newest <= chain.confirmed or leg.withdrawn:
-            continue
-        missing, expected = still_missing(chain, newest) or (0, None)
-        waiting.append(Waiting(leg.ref, missing, expected))
-    return waiting
 
 
 def still_missing(chain: ChainFacts, height: int) -> tuple[int, int] | None:
