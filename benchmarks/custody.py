@@ -50,8 +50,11 @@ CHAIN = ChainId("eip155:31337")
 ETH = Asset(AssetId(f"{CHAIN}/slip44:60"), "ETH", 18, AssetKind.NATIVE)
 USDT = Asset(AssetId(f"{CHAIN}/erc20:0x{'d' * 40}"), "USDT", 6, AssetKind.LISTED)
 AGENCY = Holder(b"\xaa" * 20)
-LEGS, PARTS, PER_BLOCK, LIVE = int(os.environ.get("LEGS", "10000")), 10, 1000, 40
+LEGS, PARTS, PER_BLOCK, LIVE = int(os.environ.get("LEGS", "10000")), 10, 1000, 46
 LIVE_TRANSFERS = 100
+FINAL = 6
+"""Blocks after which one is final: in so many live blocks the legs of blocks of PER_BLOCK transfers change as well."""
+
 START = 1_780_000_000
 FILMED_S = 10**6
 CASE = "bench-custody"
@@ -166,7 +169,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
             "ethereum",
             "ethereum",
             Hash(b"\1" * 32),
-            Policy(2, 6),
+            Policy(2, FINAL),
             [ETH, USDT],
             lambda holder: f"0x{holder.hex()}",
         )
@@ -178,7 +181,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
 
         def connect(block: BlockFacts, opening: dict[Any, int]) -> None:
             height = block.ref.height
-            store.connect(handle, [work.connect(block, Marks(height - 1, height - 5), opening)], START)
+            store.connect(handle, [work.connect(block, Marks(height - 1, height - FINAL + 1), opening)], START)
 
         connect(chain.block([]), balances)
         began = time.perf_counter()
@@ -194,6 +197,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
             at = transfers - spare + number * LIVE_TRANSFERS
             connect(chain.block(order[at : at + LIVE_TRANSFERS]), {})
         judged = [a + b for a, b in zip(took["oversee"], took["judge"], strict=True)]
+        bulk, judged = judged[:FINAL], judged[FINAL:]
         idle: list[float] = []
         for _ in range(live):
             before = len(took["oversee"])
@@ -208,6 +212,7 @@ def play(path: Path, legs: int, live: int) -> dict[str, Any]:
         "transfers": transfers,
         "judged p50 ms": statistics.median(judged) * 1000,
         "judged worst ms": max(judged) * 1000,
+        "judged worst after bulk ms": max(bulk) * 1000,
         "idle p50 ms": statistics.median(idle) * 1000,
     }
 

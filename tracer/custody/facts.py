@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tracer.custody.case import LegKind
 from tracer.custody.record import Body, Record
-from tracer.custody.records import Approval
+from tracer.custody.records import Approval, Quote, QuoteCommitment, Recording
 
 B = TypeVar("B", bound=Body)
 
@@ -237,10 +237,11 @@ class CaseFacts:
 
     opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
     they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part of the
-    earliest arrived. paying: the ids of all legs to a receiver. named: kind and name
-    of every record. approvals: those that count, by leg. people: by kind, who
-    filed or confirmed records that count, with the first. spoken_at: the latest instant of records that count.
-    voided: the ids of control records whose block is not on the chain.
+    earliest arrived. paying: the ids of all legs to a receiver. named: by kind, the names of all records. offered: by
+    inquiry, the first quote or commitment that was filed, superseded or not. approvals, films: those that count, by
+    leg; films of no leg in particular under None. people: by kind, who filed or confirmed records that count, with the
+    first. spoken_at: the latest instant of records that count. voided: the ids of control records whose block is not
+    on the chain.
     """
 
     id: int
@@ -257,8 +258,10 @@ class CaseFacts:
     paying: dict[tuple[str, bytes], set[int]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
     current: dict[str, list[Record]] = field(default_factory=dict)
-    named: set[tuple[str, str]] = field(default_factory=set)
+    named: dict[str, set[str]] = field(default_factory=dict)
+    offered: dict[str, int] = field(default_factory=dict)
     approvals: dict[str, list[Record]] = field(default_factory=dict)
+    films: dict[str | None, list[Recording]] = field(default_factory=dict)
     people: dict[str, dict[str, int]] = field(default_factory=dict)
     spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
@@ -306,9 +309,10 @@ class CaseFacts:
     def put_records(self, records: list[Record]) -> None:
         """Take in all records; those that were superseded stay in `records` alone."""
         gone = {record.supersedes for record in records}
-        self.records, self.current, self.named, self.approvals, self.people = list(records), {}, set(), {}, {}
-        self.named.update((record.kind, record.ref) for record in records)
+        self.records, self.current, self.people = list(records), {}, {}
+        self.named, self.offered, self.approvals, self.films = {}, {}, {}, {}
         for record in records:
+            self._name(record)
             if record.id not in gone:
                 self._count(record)
         self.spoken_at = max((one.at for kept in self.current.values() for one in kept), default=0)
@@ -319,9 +323,14 @@ class CaseFacts:
             self.put_records([*self.records, record])
             return
         self.records.append(record)
-        self.named.add((record.kind, record.ref))
+        self._name(record)
         self._count(record)
         self.spoken_at = max(self.spoken_at, record.at)
+
+    def _name(self, record: Record) -> None:
+        self.named.setdefault(record.kind, set()).add(record.ref)
+        if isinstance(record.body, Quote | QuoteCommitment):
+            self.offered.setdefault(record.body.inquiry, record.id)
 
     def _count(self, record: Record) -> None:
         self.current.setdefault(record.kind, []).append(record)
@@ -331,6 +340,9 @@ class CaseFacts:
                 people.setdefault(person, record.id)
         if isinstance(record.body, Approval):
             self.approvals.setdefault(record.body.leg, []).append(record)
+        if isinstance(record.body, Recording):
+            for leg in record.body.legs or (None,):
+                self.films.setdefault(leg, []).append(record.body)
 
     def of(self, kind: str, body: type[B]) -> Iterator[tuple[Record, B]]:
         """The records of a kind that count, oldest first, with what they say."""

@@ -141,7 +141,7 @@ def check_superseded(draft: Draft, facts: CaseFacts) -> None:
             raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
     if draft.ref is not None and not re.fullmatch(ID, draft.ref):
         raise RecordRefused(f"id: expected {ID_SAID}, got {draft.ref!r}")
-    again = (draft.kind, draft.ref) in facts.named or (draft.kind == "leg" and draft.ref in facts.by_ref)
+    again = draft.ref in facts.named.get(draft.kind, ()) or (draft.kind == "leg" and draft.ref in facts.by_ref)
     if draft.ref is not None and again:
         raise RecordRefused(
             f"the case has a {draft.kind} {draft.ref!r} already", "Records never change: give a new id."
@@ -294,7 +294,7 @@ def ref_of(draft: Draft, facts: CaseFacts) -> str:
     if draft.ref is not None:
         return draft.ref
     number = len(facts.current.get(draft.kind, ())) + 1
-    while (draft.kind, f"{draft.kind}-{number}") in facts.named:
+    while f"{draft.kind}-{number}" in facts.named.get(draft.kind, ()):
         number += 1
     return f"{draft.kind}-{number}"
 

@@ -194,9 +194,9 @@ def _no_legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
 
 def _attested(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
     now = facts.clock
-    times: dict[str, set[int]] = {}
+    kind, times = LegKind(rest), dict[str, set[int]]()
     for leg in facts.legs.values():
-        if leg.kind.value == rest and not leg.withdrawn:
+        if leg.kind is kind and not leg.withdrawn:
             times.setdefault(leg.target, set()).update([one.time for one in leg.arrivals] or [now])
     used: dict[str, list[Attested]] = {}
     for target in sorted(times):

@@ -189,7 +189,7 @@ def arrived(row: list[Any]) -> Arrived:
 def withdrawn(facts: CaseFacts) -> set[str]:
     """The legs that were given up, or superseded by another."""
     kept = {record.ref for record in facts.current.get("leg", ())}
-    superseded = {record.ref for record in facts.records if record.kind == "leg"} - kept
+    superseded = facts.named.get("leg", set()) - kept
     return superseded | {body.leg for _, body in facts.of("withdrawal", Withdrawal)}
 
 

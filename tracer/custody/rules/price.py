@@ -60,10 +60,6 @@ def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     if not preset.rules.reserve_needed:
         return
     reserves = {body.inquiry: record for record, body in facts.of("reserve", Reserve)}
-    offered: dict[str, int] = {}
-    for record in facts.records:  # what was superseded had been seen all the same
-        if isinstance(record.body, Quote | QuoteCommitment):
-            offered.setdefault(record.body.inquiry, record.id)
     for record, _ in facts.of("inquiry", Inquiry):
         reserve = reserves.get(record.ref)
         if reserve is None or reserve.at > record.at:
@@ -71,12 +67,12 @@ def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             refs = (f"record:{record.id}", *([f"record:{reserve.id}"] if reserve is not None else []))
             text = f"inquiry {record.ref} began at {instant_text(record.at)}; a reserve was set {when}"
             yield Found(f"record:{record.ref}", text, refs)
-        elif offered.get(record.ref, reserve.id) < reserve.id:
+        elif facts.offered.get(record.ref, reserve.id) < reserve.id:
             text = (
                 f"reserve {reserve.ref} is dated {instant_text(reserve.at)}, "
                 f"and was filed after an offer for {record.ref}"
             )
-            refs = (f"record:{record.id}", f"record:{reserve.id}", f"record:{offered[record.ref]}")
+            refs = (f"record:{record.id}", f"record:{reserve.id}", f"record:{facts.offered[record.ref]}")
             yield Found(f"record:{record.ref}", text, refs, shown=False)
 
 

@@ -18,10 +18,10 @@ def gap(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """
     if leg.kind.value not in preset.rules.recorded_kinds:
         return
-    films = [(r, b) for r, b in facts.of("recording", Recording) if not b.legs or leg.ref in b.legs]
-    bare = [one.time for one in leg.arrivals if not any(b.start <= one.time <= b.end for _, b in films)]
+    films = [*facts.films.get(None, ()), *facts.films.get(leg.ref, ())]
+    bare = [one.time for one in leg.arrivals if not any(film.start <= one.time <= film.end for film in films)]
     if bare:
-        later = any(body.end >= min(bare) for _, body in films)
+        later = any(film.end >= min(bare) for film in films)
         due = None if later else min(bare) + preset.rules.recording_within_s
         yield Found(
             f"leg:{leg.ref}",
