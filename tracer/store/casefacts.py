@@ -21,6 +21,7 @@ from tracer.custody.facts import (
     Shared,
     Unseen,
 )
+from tracer.custody.record import Record
 from tracer.custody.records import Control, Withdrawal
 from tracer.custody.rules.addresses import MIXING, SANCTIONED
 from tracer.store.counting import published
@@ -59,17 +60,7 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
     facts.institutions = {
         ref: InstitutionFacts(ref, name, part, tuple(orjson.loads(aliases))) for ref, name, part, aliases in rows
     }
-    facts.attested = {}
-    for row in connection.execute(
-        text(
-            "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to FROM watch w CROSS JOIN attestation a"
-            " ON a.watch_id = w.id JOIN institution i ON i.id = a.institution_id WHERE w.case_id = :c"
-            " AND a.watch_id IN (SELECT watch_id FROM attestation)"
-            " AND NOT EXISTS (SELECT 1 FROM record n WHERE n.supersedes_id = a.record_id) ORDER BY a.id"
-        ),
-        keys,
-    ):
-        facts.attested.setdefault(row[1], []).append(Attested(*row))
+    read_attested(connection, facts)
     rows = connection.execute(
         text(
             "SELECT w.ref, coalesce(h.address, lower(hex(h.key))), k.ref FROM cases k JOIN watch o ON o.case_id = k.id"
@@ -81,6 +72,21 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
     facts.voided = {record.id for record, body in facts.of("control", Control) if not stands(connection, facts, body)}
     others = connection.execute(text("SELECT count(*) FROM cases WHERE id != :c"), keys).scalar_one()
     facts.shared = [Shared(*row) for row in rows] if others else []
+
+
+def read_attested(connection: Connection, facts: CaseFacts) -> None:
+    """The attestations that count, by watch."""
+    facts.attested = {}
+    for row in connection.execute(
+        text(
+            "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to FROM watch w CROSS JOIN attestation a"
+            " ON a.watch_id = w.id JOIN institution i ON i.id = a.institution_id WHERE w.case_id = :c"
+            " AND a.watch_id IN (SELECT watch_id FROM attestation)"
+            " AND NOT EXISTS (SELECT 1 FROM record n WHERE n.supersedes_id = a.record_id) ORDER BY a.id"
+        ),
+        {"c": facts.id},
+    ):
+        facts.attested.setdefault(row[1], []).append(Attested(*row))
 
 
 def stands(connection: Connection, facts: CaseFacts, proof: Control) -> bool:
@@ -97,15 +103,17 @@ def stands(connection: Connection, facts: CaseFacts, proof: Control) -> bool:
     return bool(found)
 
 
-def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
-    """A case's legs as they were planned."""
+def planned(connection: Connection, case_id: int, record_id: int | None = None) -> Iterable[LegFacts]:
+    """A case's legs as they were planned; record_id: the one alone that this record planned."""
     sources: dict[int, list[str]] = {}
+    keys = {"c": case_id, "r": record_id}
+    some = "" if record_id is None else " AND l.record_id = :r"
     for leg_id, ref in connection.execute(
         text(
             "SELECT s.leg_id, w.ref FROM leg l CROSS JOIN leg_source s ON s.leg_id = l.id"
-            " JOIN watch w ON w.id = s.watch_id WHERE l.case_id = :c ORDER BY s.watch_id"
+            f" JOIN watch w ON w.id = s.watch_id WHERE l.case_id = :c{some} ORDER BY s.watch_id"
         ),
-        {"c": case_id},
+        keys,
     ):
         sources.setdefault(leg_id, []).append(ref)
     for row in connection.execute(
@@ -116,9 +124,9 @@ def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
             " JOIN watch w ON w.id = l.target_id JOIN holder h ON h.id = w.holder_id"
             " LEFT JOIN institution i ON i.id = w.institution_id LEFT JOIN record r ON r.id = l.record_id"
             " LEFT JOIN block q ON q.id = r.tip_id"
-            " WHERE l.case_id = :c ORDER BY l.id"
+            f" WHERE l.case_id = :c{some} ORDER BY l.id"
         ),
-        {"c": case_id},
+        keys,
     ):
         yield LegFacts(
             row.id,
@@ -141,6 +149,15 @@ def planned(connection: Connection, case_id: int) -> Iterable[LegFacts]:
             planned_at=row.recorded_at,
             planned_clock=row.clock,
         )
+
+
+def read_planned(connection: Connection, facts: CaseFacts, record: Record) -> None:
+    """Take in the leg that a record planned, and that the one which it supersedes is withdrawn."""
+    fresh = list(planned(connection, facts.id, record.id))
+    for leg in fresh:
+        facts.put_leg(leg)
+    old = [one.ref for one in facts.records if one.id == record.supersedes] if record.supersedes is not None else []
+    read_legs(connection, facts, [*(leg.id for leg in fresh), *(facts.by_ref[ref] for ref in old)])
 
 
 def read_legs(connection: Connection, facts: CaseFacts, legs: Collection[int]) -> None:

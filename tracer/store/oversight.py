@@ -14,15 +14,17 @@ from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Finding
 from tracer.custody.presetfiles import parse_preset
 from tracer.custody.record import Record
+from tracer.custody.records import PlannedLeg, Statement, Withdrawal
 from tracer.notices import Notice
 from tracer.store.casefacts import (
     load_facts,
     read_assets,
+    read_attested,
     read_chains,
     read_exposures,
     read_legs,
     read_outside,
-    read_papers,
+    read_planned,
     read_unseen,
 )
 from tracer.store.findings import JUDGE, Key, key_of, stored_findings
@@ -111,11 +113,13 @@ class Oversight:
         """Take in what was just filed, before the next record is checked; `recorded` judges it."""
         watched = self._watched(case_id)
         watched.facts.put_record(record)
-        match record.kind:
-            case "leg" | "withdrawal":
-                watched.facts = load_facts(self.connection, case_id)
-            case "attestation":
-                read_papers(self.connection, watched.facts)
+        match record.body:
+            case PlannedLeg():
+                read_planned(self.connection, watched.facts, record)
+            case Withdrawal(leg=leg):
+                read_legs(self.connection, watched.facts, [watched.facts.by_ref[leg]])
+            case Statement():
+                read_attested(self.connection, watched.facts)
 
     def facts(self, case_id: int) -> CaseFacts:
         """The facts of a case as they stand."""
