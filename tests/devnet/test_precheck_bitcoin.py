@@ -75,7 +75,7 @@ class Desk:
         return str(self.node.rpc("walletprocesspsbt", psbt, *options, wallet="agency")["psbt"])
 
     def ask(self, given: str) -> dict[str, tuple[str, str]]:
-        """What `tracer precheck` does not show, by field; holds, of which nobody keeps records, aside."""
+        """What `tracer precheck` does not show, by field; the papers, of which nobody keeps records, aside."""
         arguments = ["--store", str(self.daemon.store), "precheck", "desk", "deposit", "-", "--json"]
         result = CliRunner().invoke(cli.group, arguments, input=given, standalone_mode=False)
         assert result.exception is None, result.output
@@ -83,7 +83,7 @@ class Desk:
         return {
             row["field"]: (row["verdict"], row["reason"])
             for row in fields
-            if row["verdict"] != "SHOWN" and row["field"] not in ("court hold", "attestation")
+            if row["verdict"] != "SHOWN" and row["field"] not in ("court hold", "attestation", "procedure")
         }
 
 

@@ -192,7 +192,7 @@ def test_what_people_see_says_it_in_one_sentence(
     file.write_bytes(psbt([COIN], [(THIEF, 150_000_001), CHANGE], [(AGENCY, 298_970_000)]).raw)
     code = exit_code(cli.group, "tracer", ["--store", str(store), "precheck", "HD-1", "deposit", str(file)])
     out = capsys.readouterr().out
-    assert code == 3 and "Do not broadcast it: it is not what the leg plans." in out
+    assert code == 3 and "Do not broadcast it: it goes against the plan" in out
     assert "planned  bc1qexchange (exchange)" in out and "CONTRADICTED  destination" in out
     assert "amount: 0.00000001 BTC more than the leg allows" in out
     assert max(map(len, out.splitlines())) <= 100

@@ -1,9 +1,10 @@
 """Answers whether a transaction may be broadcast for a leg: reads what the store knows of both, and compares."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from tracer.custody.case import LegKind
 from tracer.custody.facts import CaseFacts
+from tracer.custody.foresee import foreseen
 from tracer.custody.judge import Verdict
 from tracer.custody.lookalike import LookAlikes
 from tracer.custody.records import Hold
@@ -12,16 +13,20 @@ from tracer.precheck.compare import compare
 from tracer.precheck.decode import read
 from tracer.precheck.facts import Declared, KnownCoin, LegFacts, Unit
 from tracer.precheck.planned import Planned
+from tracer.precheck.rows import Row as Compared
 from tracer.precheck.texts import writer
 from tracer.report.answer import Answer, Check, Row
 from tracer.report.casestatus import preset_if_any
 from tracer.report.custody import numbers_of
 from tracer.report.places import NothingThere, begin, case_chains
+from tracer.store.casefacts import load_facts
 from tracer.store.counting import published
 from tracer.store.filed import load_records
 from tracer.store.load import load_attestations, load_legs
 from tracer.store.reader import Reader
 from tracer.types import HELD_ROLES, ChainId, Holder, Kind, Outpoint, Role, outpoint_text
+
+GRAVE = ("CRITICAL", "HIGH")
 
 
 def precheck(reader: Reader, case_ref: str, leg_ref: str, given: bytes, now: int | None) -> Answer:
@@ -36,6 +41,7 @@ def precheck(reader: Reader, case_ref: str, leg_ref: str, given: bytes, now: int
     facts = leg_facts(reader, case, leg, planned, now)
     answer = begin(reader, "precheck", [case])
     rows = compare(planned, facts, now)
+    rows += procedure(reader, case, leg, max(0, facts.plan.amount - facts.arrived), now, {row.rule for row in rows})
     answer.data = {
         "case_ref": case_ref,
         "leg": {key: leg[key] for key in ("leg_ref", "kind", "chain", "asset", "symbol", "decimals", "planned")},
@@ -71,6 +77,38 @@ def needs_test(reader: Reader, case_ref: str, leg: Row) -> bool:
     """Whether a leg asks for a confirmed test transfer first, by itself or by its case's preset."""
     preset = preset_if_any(reader, case_ref)
     return bool(leg["needs_test"]) or (preset is not None and leg["kind"] in preset.rules.test_kinds)
+
+
+def procedure(
+    reader: Reader, case: Row, leg: Row, amount: int, now: int | None, told: Collection[str]
+) -> tuple[Compared, ...]:
+    """What the rules of the case's preset would tell if the leg were paid; told: rules that are compared already.
+
+    amount: base units that are still to come.
+    """
+    preset = preset_if_any(reader, case["case_ref"])
+    if preset is None:
+        return ()
+    case_id, _ = numbers_of(reader, case)
+    facts = load_facts(reader.connection, case_id)
+    if leg["chain"] not in facts.chains or not amount:
+        return ()
+    instant = facts.clock if now is None else now
+    found = [one for one in foreseen(facts, preset, leg["leg_number"], amount, instant) if one.rule not in told]
+    keeps = f"as {preset.name} asks"
+    if not found:
+        return (Compared("procedure", keeps, keeps, Verdict.SHOWN, "LEG-7", "no rule would tell of it"),)
+    return tuple(
+        Compared(
+            "procedure",
+            keeps,
+            f"{one.rule} {one.severity}",
+            Verdict.CONTRADICTED if one.found.shown and one.severity in GRAVE else Verdict.NOT_SHOWN,
+            one.rule,
+            f"if it were paid now: {one.found.message}",
+        )
+        for one in sorted(found, key=lambda one: (one.rule, one.found.subject))
+    )
 
 
 def on_hold(reader: Reader, case: Row, now: int | None) -> bool | None:

@@ -6,7 +6,7 @@ from tracer.report.screen import Screen
 
 HEADLINES = {
     "SHOWN": "It is what the leg plans.",
-    "CONTRADICTED": "Do not broadcast it: it is not what the leg plans.",
+    "CONTRADICTED": "Do not broadcast it: it goes against the plan of the leg, or against its procedure.",
     "NOT_SHOWN": "Do not broadcast it yet: not all of it could be shown.",
 }
 WIDE = max(len(verdict) for verdict in HEADLINES)
