@@ -90,6 +90,8 @@ def test_legs_say_how_many_are_missing(legs: list[Any], must: str, may: str, non
     assert holds("legs-if-any RECEIVE", case)[::2] == (not may, may)
     assert holds("no-legs RECEIVE", case)[0] is not none
     assert holds("no-legs RECEIVE", case)[2].startswith(none)
+    assert holds("planned RECEIVE", case)[0] is bool(none)
+    assert holds("planned RECEIVE", case)[2] == ("" if none else "a planned RECEIVE leg")
 
 
 def test_legs_hold_since_the_last_part_arrived() -> None:

@@ -250,6 +250,13 @@ def test_what_a_leg_needs_was_there_and_filed_before_it_was_paid(
     assert told("DOC-1", facts(leg(1, "RECEIVE", T0), entrusted), NEEDING) == found
 
 
+def test_an_order_counts_from_when_it_is_valid() -> None:
+    order = record(70, "mandate", T0 - 60, what="entrustment", scope="all", valid_from=T0 + 60)
+    (found,) = told("DOC-1", facts(leg(1, "RECEIVE", T0), order), NEEDING)
+    assert found[1].endswith("is only of 2026-06-01T00:01:00Z") and found[3]
+    assert not told("DOC-1", facts(leg(1, "RECEIVE", T0 + 60), order), NEEDING)
+
+
 # SOD-1
 
 

@@ -4,6 +4,7 @@ seized                       the seizure height is reached on every chain of the
 record KIND [FIELD=VALUE]    somebody filed such a record; FIELD>=NUMBER asks for a whole number as large
 legs KIND                    at least one leg of the kind is planned, and every one is SHOWN
 legs-if-any KIND             every planned leg of the kind is SHOWN; none may be planned
+planned KIND                 at least one leg of the kind is planned
 no-legs KIND                 no leg of the kind is planned
 attested KIND                every receiver of the kind's legs was attested when it was paid, or, not yet paid, is now
 explained                    nothing is unexplained in any asset
@@ -75,7 +76,7 @@ def fault_of(condition: str) -> str | None:
         return next((fault for part in rest.split(" | ") if (fault := fault_of(part))), None)
     if verb == "record":
         return record_fault(rest)
-    if verb in ("legs", "legs-if-any", "no-legs", "attested"):
+    if verb in ("legs", "legs-if-any", "planned", "no-legs", "attested"):
         return None if rest in LegKind.__members__ else f"there is no kind of legs {rest!r}"
     if verb == "quiet":
         return None if rest else "expected the id of a rule"
@@ -186,6 +187,12 @@ def _legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
     return Met(condition, True, progress.last_at, "")
 
 
+def _planned(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
+    progress = facts.progress.get(LegKind(rest))
+    planned = progress is not None and progress.planned > 0
+    return Met(condition, planned, None, "" if planned else f"a planned {rest} leg")
+
+
 def _no_legs(condition: str, rest: str, facts: CaseFacts, _: QuietRules) -> Met:
     progress = facts.progress.get(LegKind(rest))
     planned = progress.planned if progress is not None else 0
@@ -240,6 +247,7 @@ VERBS: dict[str, Callable[[str, str, CaseFacts, QuietRules], Met]] = {
     "record": _record,
     "legs": _legs,
     "legs-if-any": _legs,
+    "planned": _planned,
     "no-legs": _no_legs,
     "attested": _attested,
     "explained": _explained,

@@ -36,18 +36,24 @@ def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         progress = facts.progress.get(LegKind(need.legs))
         if progress is None or progress.first_at is None:
             continue
-        filed = sorted(matching(facts, need.record), key=lambda record: (record.at, record.id))
-        in_time = [record for record in filed if record.at <= progress.first_at]
+        filed = sorted(matching(facts, need.record), key=lambda record: (begins(record), record.id))
+        in_time = [record for record in filed if begins(record) <= progress.first_at]
         if in_time and not all(record.knew(progress.first_block) for record in in_time):
             continue
         head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
-        when = f"is {'' if in_time else 'only '}of {instant_text(filed[0].at)}" if filed else "was not filed"
+        when = f"is {'' if in_time else 'only '}of {instant_text(begins(filed[0]))}" if filed else "was not filed"
         after = ", and was filed when that was known" if in_time else ""
         refs = (f"record:{filed[0].id}",) if filed else ()
         subject = f"needs:{need.legs}:{need.record}{':dated' if in_time else ''}"
         yield Found(
             subject, f"{head}; {need.record} {when}{after}", refs, shown=bool(filed) and not in_time, severity="HIGH"
         )
+
+
+def begins(record: Record) -> int:
+    """Since when a record counts: its instant, or a later one from which what it says is valid."""
+    start = getattr(record.body, "valid_from", None)
+    return record.at if start is None else max(record.at, int(start))
 
 
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
