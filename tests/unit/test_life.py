@@ -220,6 +220,23 @@ def test_a_block_that_returns_is_included_anew(play: Play) -> None:
     assert [row[:2] for row in log(play, "leak")] == [("included", 107), ("orphaned", 107), ("included", 107)]
 
 
+def test_what_was_told_of_an_unconfirmed_payment_gives_way_to_its_block_while_that_stands(play: Play) -> None:
+    def states() -> list[tuple[str, int | None]]:
+        sql = f"SELECT state, height FROM v_alert WHERE rule = 'LEG-1' AND txid = '{txid('theft').hex()}' ORDER BY 2"
+        return read(play, sql)
+
+    paid = play.pay("theft", [("leak", 1)], [(STRANGER, 108_000_000)])
+    play.pool([play.sighting(paid)])
+    assert states() == [("open", None)]
+    play.mine(paid)
+    mined = play.tip
+    assert states() == [("mined", None), ("open", 108), ("open", 108)], "the payment, and its fee"
+    play.disconnect()
+    assert states() == [("open", None), ("voided", 108), ("voided", 108)]
+    play.reconnect(mined)
+    assert states()[0] == ("mined", None)
+
+
 def test_a_payment_outside_a_leg_alarms_once_while_it_is_unconfirmed(play: Play) -> None:
     theft = play.sighting(play.pay("theft", [("leak", 1)], [(STRANGER, 108_000_000)]))
     before, books = read(play, "SELECT * FROM ledger"), repr(play.casework.books)

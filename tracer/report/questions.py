@@ -104,7 +104,8 @@ QUESTIONS = (
         "Did anybody move something outside a leg, or in a hold?",
         "v_alert",
         sql="SELECT alert_id, at_utc, rule, severity, leg_ref, message, state FROM v_alert WHERE case_ref = :ref AND"
-        " rule IN ('LEG-1', 'KEY-1', 'COLD-1', 'HOLD-1', 'VALUE-1') AND state != 'voided' ORDER BY alert_id",
+        " rule IN ('LEG-1', 'KEY-1', 'COLD-1', 'HOLD-1', 'VALUE-1') AND state NOT IN ('mined', 'voided')"
+        " ORDER BY alert_id",
         judge=touched,
     ),
     Question("is-unexplained-zero", OFFICER, "Has every base unit its place?", "reconcile", custody.reconcile),
@@ -144,7 +145,7 @@ QUESTIONS = (
         "Was the exchange licensed when the deposit arrived?",
         "v_record, v_alert",
         sql="SELECT 'EXC-1' AS rule, leg_ref, shown, message FROM v_alert WHERE case_ref = :ref AND rule = 'EXC-1' AND"
-        " state NOT IN ('resolved', 'voided') UNION ALL SELECT 'licence', NULL, 1, body FROM v_record"
+        " state NOT IN ('mined', 'resolved', 'voided') UNION ALL SELECT 'licence', NULL, 1, body FROM v_record"
         " WHERE case_ref = :ref AND kind = 'licence'",
         judge=licensed,
     ),

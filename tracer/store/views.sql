@@ -1204,7 +1204,7 @@ SELECT * FROM v_pending_all WHERE state = 'seen';
 -- subject         what a rule over a case's facts found it of; null elsewhere
 -- refs            JSON list of the facts that it cites: leg:ID, movement:ID, record:ID, entry:ID, block:ID
 -- preset_sha256   SHA-256 of the preset that the rule was applied under, hex; null: none
--- state           open, acknowledged, closed (by somebody), resolved (the facts no longer say so), voided (its block is gone)
+-- state           open, acknowledged, closed (by somebody), resolved (the facts no longer say so), voided (its block is gone), mined (it was told of an unconfirmed transaction, and the same rule tells of its block now)
 -- state_at        when it got into that state, seconds since 1970; null: it is as it was given
 -- state_by        who did that; null: nobody
 -- state_reason    why; null: not said
@@ -1214,7 +1214,12 @@ SELECT x.id AS alert_id, x.at, strftime('%Y-%m-%dT%H:%M:%SZ', x.at, 'unixepoch')
     nullif(lower(hex(coalesce(t.txid, p.txid))), '') AS txid,
     b.height, nullif(lower(hex(b.hash)), '') AS block_hash, b.canonical, x.message, x.subject, x.refs,
     nullif(lower(hex(s.sha256)), '') AS preset_sha256,
-    CASE WHEN e.what IN ('closed', 'resolved', 'acknowledged') THEN e.what
+    CASE WHEN e.what IN ('closed', 'resolved') THEN e.what
+        WHEN x.pending_id IS NOT NULL AND EXISTS (
+            SELECT 1 FROM tx m JOIN block mb ON mb.id = m.block_id AND mb.canonical
+            JOIN alert n ON n.block_id = m.block_id AND n.tx_id = m.id AND n.rule = x.rule AND n.case_id IS x.case_id
+            WHERE m.txid = p.txid) THEN 'mined'
+        WHEN e.what = 'acknowledged' THEN e.what
         WHEN x.subject IS NULL AND b.canonical = 0 THEN 'voided' ELSE 'open' END AS state,
     e.at AS state_at, e.actor AS state_by, e.reason AS state_reason
 FROM alert x
