@@ -48,7 +48,7 @@ def ruled(**rules: Any) -> Preset:
 def record(number: int, kind: str, at: int = T0, /, **says: Any) -> Record:
     """A record of a kind, filed by `ann` unless `actor` says another; `ref` is KIND-NUMBER unless given.
 
-    tip_id, known_at: the newest block when it was filed, and its time; none is known unless given.
+    tip_id, known_at: the newest block when it was filed, and its time; unless given, filed in time.
     """
     known = ("tip_id", "known_at")
     about = {key: says.pop(key) for key in ("ref", "actor", "second", "document", "supersedes", *known) if key in says}
@@ -63,7 +63,8 @@ def record(number: int, kind: str, at: int = T0, /, **says: Any) -> Record:
         about.get("document", "ab" * 32 if KINDS[kind].needs_document else None),
         KINDS[kind].model_validate(says),
         about.get("supersedes"),
-        *(about.get(key) for key in known),
+        about.get("tip_id", 1),
+        about.get("known_at", at),
     )
 
 
@@ -91,6 +92,7 @@ def leg(number: int, kind: str, *times: int, **keys: Any) -> LegFacts:
         "arrivals": arrivals,
         "verdict": SHOWN if arrivals else NOT_SHOWN,
     }
+    plan["first_block"] = min((one.block_id for one in keys.get("arrivals", arrivals)), default=None)
     return LegFacts(id=number, kind=LegKind(kind), **{**plan, **keys})
 
 

@@ -173,16 +173,24 @@ def test_what_a_clock_says_is_told(things: list[Any], now: int, severity: str, m
     assert not assess(facts(looked(), *things, now=now), off).findings
 
 
-@pytest.mark.parametrize(("known_at", "fires"), [(None, False), (T0 + 100, False), (T0 + 101, True)])
+@pytest.mark.parametrize(("known_at", "fires"), [(None, True), (T0 + 100, False), (T0 + 101, True)])
 def test_a_clock_that_was_kept_by_what_was_filed_too_late_is_told(known_at: int | None, fires: bool) -> None:
     stopped = record(4, "external-claim", T0 + 100, who="w", number="1", unit="BTC", tip_id=1, known_at=known_at)
     found = list(assess(facts(looked(), stopped, now=T0 + DAY), timed()).findings.values())
-    text = (
-        "c, r: stopped at 2026-06-01T00:01:40Z by external-claim external-claim-4, "
-        "filed only when it was 2026-06-01T00:01:41Z"
-    )
+    when = "while no chain was followed" if known_at is None else "only when it was 2026-06-01T00:01:41Z"
+    text = f"c, r: stopped at 2026-06-01T00:01:40Z by external-claim external-claim-4, filed {when}"
     told = [(one.rule, one.severity, one.found.message, one.found.refs, one.found.shown) for one in found]
     assert told == ([("CLOCK-1", "WARN", text, ("record:4",), False)] if fires else [])
+
+
+@pytest.mark.parametrize(("now", "fires"), [(T0 + 100, False), (T0 + 101, True)])
+def test_a_clock_whose_start_was_dated_later_by_another_record_is_told(now: int, fires: bool) -> None:
+    later = record(9, "inspection", T0 + 50, result="passed", what="w", supersedes=1)
+    found = [one for one in assess(facts(looked(), later, now=now), timed()).findings.values() if "moved" in one.key[1]]
+    text = "c, r: started at 2026-06-01T00:00:00Z by inspection inspection-1, until inspection-9 took its place"
+    assert [(one.rule, one.found.message, one.found.shown) for one in found] == (
+        [("CLOCK-1", text, False)] if fires else []
+    )
 
 
 def test_a_clock_that_runs_waits_or_was_kept_tells_nothing() -> None:

@@ -259,15 +259,14 @@ def test_the_agency_receives_nothing_before_the_bond(kind: str) -> None:
     assert not told("BOND-1", facts(leg(1, kind, T0)), PLAIN)
 
 
-@pytest.mark.parametrize(("tip_id", "fires"), [(None, False), (509, False), (510, True), (600, True)])
+@pytest.mark.parametrize(("tip_id", "fires"), [(None, True), (509, False), (510, True), (600, True)])
 def test_a_bond_that_was_filed_when_the_receipt_was_known_is_not_shown_to_have_stood(
     tip_id: int | None, fires: bool
 ) -> None:
     posted = record(60, "bond", T0 - HOUR, amount="1 CNY", basis="b", tip_id=tip_id)
-    text = (
-        "the agency first received at 2026-06-01T00:00:00Z; the bond is dated 2026-05-31T23:00:00Z, "
-        "and was filed when that was known"
-    )
+    how = "while no chain was followed" if tip_id is None else "when that was known"
+    head = "the agency first received at 2026-06-01T00:00:00Z; the bond is dated 2026-05-31T23:00:00Z"
+    text = f"{head}, and was filed {how}"
     got = told("BOND-1", facts(leg(1, "TEST", T0), leg(2, "RECEIVE", T0 + 1), posted), BONDED)
     assert got == ([("HIGH", text, ("record:60",), False)] if fires else [])
     before = record(61, "bond", T0, amount="1 CNY", basis="b", tip_id=509)

@@ -297,6 +297,11 @@ values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st
 NAMES = [*JSON, "v", "r", "s", "yParity", "accessList", "authorizationList", "raw", "gasPrice", "hash"]
 
 
+def test_a_raw_transaction_of_no_byte_is_refused() -> None:
+    with pytest.raises(Unreadable, match="no byte"):
+        given_as('{"raw": ""}')
+
+
 @given(st.dictionaries(st.sampled_from(NAMES), values))
 def test_no_json_makes_anything_but_a_refusal_or_an_answer(changes: dict[str, Any]) -> None:
     text = json.dumps(JSON | changes)

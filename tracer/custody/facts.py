@@ -4,12 +4,13 @@ Instants are seconds since 1970; amounts base units. Everything comes from rows 
 reference by which a finding cites it (`leg:ID`, `movement:ID`, `record:ID`, `entry:ID`, `block:ID`).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tracer.custody.case import LegKind
-from tracer.custody.record import Body, Record
+from tracer.custody.record import Body, Record, plain_name
 from tracer.custody.records import Approval, Quote, QuoteCommitment, Recording
 
 B = TypeVar("B", bound=Body)
@@ -34,7 +35,8 @@ class LegFacts:
 
     sources, target: refs of watches; target_key: the receiver's bytes. institution: whose the target is. withdrawn:
     superseded by another leg or given up. planned_at: when it was recorded; None if the case file declared it.
-    planned_clock: the latest block time that was known then.
+    planned_clock: the latest block time that was known then. first_block: the first block, on the chain or not, that
+    ever held one of its payments.
     """
 
     id: int
@@ -60,6 +62,7 @@ class LegFacts:
     withdrawn: bool = False
     planned_at: int | None = None
     planned_clock: int = 0
+    first_block: int | None = None
 
     @property
     def arrived(self) -> int:
@@ -70,11 +73,6 @@ class LegFacts:
     def first_at(self) -> int | None:
         """Block time of the first arrival."""
         return min((one.time for one in self.arrivals), default=None)
-
-    @property
-    def first_block(self) -> int | None:
-        """The block of an arrival that was known first."""
-        return min((one.block_id for one in self.arrivals), default=None)
 
     @property
     def last_at(self) -> int | None:
@@ -202,9 +200,9 @@ class Shared:
 
 @dataclass(slots=True)
 class Progress:
-    """How far the legs of one kind are; withdrawn ones aside.
+    """How far the legs of one kind are; withdrawn ones count only if they were paid.
 
-    first_at, last_at: of all that arrived for them. first_block: the block of an arrival that was known first.
+    first_at, last_at: of all that arrived for them. first_block: the first that ever held a payment of them.
     """
 
     planned: int = 0
@@ -217,7 +215,7 @@ class Progress:
 
     def count(self, leg: LegFacts, sign: int) -> None:
         """Add a leg, or take its earlier state back (sign -1); instants only grow: see `CaseFacts.put_leg`."""
-        if leg.withdrawn:
+        if leg.withdrawn and not leg.arrivals:
             return
         self.planned += sign
         self.shown += sign * (leg.verdict == SHOWN)
@@ -226,9 +224,8 @@ class Progress:
         if sign > 0 and leg.first_at is not None and leg.last_at is not None:
             self.first_at = leg.first_at if self.first_at is None else min(self.first_at, leg.first_at)
             self.last_at = leg.last_at if self.last_at is None else max(self.last_at, leg.last_at)
-            first = leg.first_block
-            assert first is not None
-            self.first_block = first if self.first_block is None else min(self.first_block, first)
+            blocks = [one for one in (self.first_block, leg.first_block) if one is not None]
+            self.first_block = min(blocks, default=None)
 
 
 @dataclass(slots=True)
@@ -237,11 +234,12 @@ class CaseFacts:
 
     opened: per chain of the case, the block time of B0, or None while it is not reached. records: in the order in which
     they were filed. tests: the receivers (asset, bytes) of TEST legs that are SHOWN, with when the last part of the
-    earliest arrived. paying: the ids of all legs to a receiver. named: by kind, the names of all records. offered: by
-    inquiry, the first quote or commitment that was filed, superseded or not. approvals, films: those that count, by
-    leg; films of no leg in particular under None. people: by kind, who filed or confirmed records that count, with the
-    first. spoken_at: the latest instant of records that count. voided: the ids of control records whose block is not
-    on the chain.
+    earliest arrived. documents: the names of those of the case file. paying: the ids of all legs to a receiver.
+    named: by kind, the names of all records. offered: by inquiry, the first quote or commitment that was filed,
+    superseded or not. approvals, films: those that count, by leg; films of no leg in particular under None. people: by
+    kind and plain name, who filed or confirmed records that count, as written and with the first record. paid: at
+    which instants parts of legs arrived, and how many. spoken_at: the latest instant of records that count. voided:
+    the ids of control records whose block is not on the chain.
     """
 
     id: int
@@ -251,18 +249,21 @@ class CaseFacts:
     chains: dict[str, ChainFacts] = field(default_factory=dict)
     assets: list[AssetFacts] = field(default_factory=list)
     institutions: dict[str, InstitutionFacts] = field(default_factory=dict)
+    documents: set[str] = field(default_factory=set)
     legs: dict[int, LegFacts] = field(default_factory=dict)
     by_ref: dict[str, int] = field(default_factory=dict)
     progress: dict[LegKind, Progress] = field(default_factory=dict)
     tests: dict[tuple[str, bytes], int] = field(default_factory=dict)
     paying: dict[tuple[str, bytes], set[int]] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    by_number: dict[int, Record] = field(default_factory=dict)
     current: dict[str, list[Record]] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)
     offered: dict[str, int] = field(default_factory=dict)
     approvals: dict[str, list[Record]] = field(default_factory=dict)
     films: dict[str | None, list[Recording]] = field(default_factory=dict)
-    people: dict[str, dict[str, int]] = field(default_factory=dict)
+    people: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
+    paid: Counter[int] = field(default_factory=Counter)
     spoken_at: int = 0
     attested: dict[str, list[Attested]] = field(default_factory=dict)
     outside: list[Outside] = field(default_factory=list)
@@ -276,6 +277,12 @@ class CaseFacts:
         before = self.legs.get(leg.id)
         if before is not None:
             self.progress[before.kind].count(before, -1)
+        if before is None or before.arrivals != leg.arrivals:
+            for sign, one in ((-1, before), (1, leg)):
+                for arrival in one.arrivals if one is not None else ():
+                    self.paid[arrival.time] += sign
+                    if not self.paid[arrival.time]:
+                        del self.paid[arrival.time]
         self.legs[leg.id] = leg
         self.by_ref[leg.ref] = leg.id
         self.paying.setdefault((leg.asset, leg.target_key), set()).add(leg.id)
@@ -288,7 +295,7 @@ class CaseFacts:
 
     def _span(self, kind: LegKind) -> None:
         """Work out anew between which instants legs of a kind arrived, and since which block."""
-        legs = [leg for leg in self.legs.values() if leg.kind is kind and not leg.withdrawn]
+        legs = [leg for leg in self.legs.values() if leg.kind is kind and leg.arrivals]
         self.progress[kind].first_at = min((leg.first_at for leg in legs if leg.first_at is not None), default=None)
         self.progress[kind].last_at = max((leg.last_at for leg in legs if leg.last_at is not None), default=None)
         blocks = (leg.first_block for leg in legs if leg.first_block is not None)
@@ -311,6 +318,7 @@ class CaseFacts:
         gone = {record.supersedes for record in records}
         self.records, self.current, self.people = list(records), {}, {}
         self.named, self.offered, self.approvals, self.films = {}, {}, {}, {}
+        self.by_number = {record.id: record for record in records}
         for record in records:
             self._name(record)
             if record.id not in gone:
@@ -323,6 +331,7 @@ class CaseFacts:
             self.put_records([*self.records, record])
             return
         self.records.append(record)
+        self.by_number[record.id] = record
         self._name(record)
         self._count(record)
         self.spoken_at = max(self.spoken_at, record.at)
@@ -337,7 +346,7 @@ class CaseFacts:
         people = self.people.setdefault(record.kind, {})
         for person in (record.actor, record.second):
             if person is not None:
-                people.setdefault(person, record.id)
+                people.setdefault(plain_name(person), (person, record.id))
         if isinstance(record.body, Approval):
             self.approvals.setdefault(record.body.leg, []).append(record)
         if isinstance(record.body, Recording):
@@ -350,12 +359,16 @@ class CaseFacts:
             assert isinstance(record.body, body), f"{kind} records are {body.__name__}"
             yield record, record.body
 
+    def lineage(self, record: Record) -> list[Record]:
+        """A record and all that it stands for by supersession, the first one last."""
+        found = [record]
+        while found[-1].supersedes is not None and found[-1].supersedes in self.by_number:
+            found.append(self.by_number[found[-1].supersedes])
+        return found
+
     def origin(self, record: Record) -> str:
-        """The name of the first of the records that a record stands for, by supersession: it stays the same."""
-        by_id = {one.id: one for one in self.records}
-        while record.supersedes in by_id:
-            record = by_id[record.supersedes]
-        return record.ref
+        """The name of the first of the records that a record stands for: it stays the same."""
+        return self.lineage(record)[-1].ref
 
     def leg(self, ref: str) -> LegFacts | None:
         """A leg by its ref."""
@@ -373,15 +386,15 @@ class CaseFacts:
 
 def shrank(before: LegFacts, leg: LegFacts, progress: Progress) -> bool:
     """Whether a leg's new state may take back the first or last instant of its kind, or its first block."""
-    if before.first_at is None or before.last_at is None or before.withdrawn:
+    if before.first_at is None or before.last_at is None:
         return False
     of_leg = (before.first_at, before.last_at, before.first_block)
     of_kind = (progress.first_at, progress.last_at, progress.first_block)
-    if leg.first_at is None or leg.last_at is None or leg.first_block is None or leg.withdrawn:
+    if leg.first_at is None or leg.last_at is None:
         return any(own == end for own, end in zip(of_leg, of_kind, strict=True))
     shorter = (
         leg.first_at > before.first_at,
         leg.last_at < before.last_at,
-        before.first_block is not None and leg.first_block > before.first_block,
+        before.first_block is not None and (leg.first_block or 0) > before.first_block,
     )
     return any(own == end and less for own, end, less in zip(of_leg, of_kind, shorter, strict=True))

@@ -73,9 +73,16 @@ def check_name(name: str) -> None:
     """Raise RecordRefused for what is no name of a person, or cannot be told from another by looking at it."""
     if not name.strip():
         raise RecordRefused("nobody is named who files it", "Give --by NAME. Nothing was written.")
-    if not name.isprintable() or " ".join(name.split()) != name:
+    if not name.isprintable() or " ".join(name.split()) != name or UNSEEN.search(name):
         text = f"{name!r} is no name: one line, without spaces around it or two in a row"
         raise RecordRefused(text, "Write the name as it was written before. Nothing was written.")
+
+
+UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Letters that leave no mark: Unicode's Default_Ignorable_Code_Point, and the empty Braille cell."""
 
 
 def same_person(one: str | None, other: str | None) -> bool:
@@ -104,9 +111,10 @@ def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) 
             if values[field] not in there:
                 raise RecordRefused(f"{field}: the case has no {kind} {values[field]!r}{near(there)}")
     legs = [(key, ref) for key in ("leg", "legs") for ref in listed(values.get(key, ()))]
+    again = {said.leg for one, said in facts.of("withdrawal", kinds.Withdrawal) if one.ref == draft.supersedes}
     for field, ref in legs:
         leg = facts.leg(ref)
-        if leg is None or leg.withdrawn:
+        if leg is None or (leg.withdrawn and not (draft.kind == "withdrawal" and ref in again)):
             there = {one.ref for one in facts.legs.values() if not one.withdrawn}
             raise RecordRefused(f"{field}: the case has no leg {ref!r}{near(there)}")
     for field in INSTITUTIONS:
@@ -116,6 +124,8 @@ def check_names(draft: Draft, facts: CaseFacts, watches: Callable[[str], bool]) 
     named = [values["watch"]] if draft.kind in ("attestation", "control") else []
     if draft.kind == "leg":
         named = [values["to"], *values["sources"]]
+        if len(set(values["sources"])) < len(values["sources"]):
+            raise RecordRefused("from: a watch is named twice")
     for ref in named:
         if not watches(ref):
             raise RecordRefused(f"the case has no watch {ref!r}", "Declare it in the case file first.")
@@ -139,13 +149,18 @@ def check_superseded(draft: Draft, facts: CaseFacts) -> None:
         if not old:
             fix = "A leg of the case file is withdrawn instead." if draft.kind == "leg" else None
             raise RecordRefused(f"the case has no {draft.kind} record {draft.supersedes!r} that counts", fix)
-    if draft.ref is not None and not re.fullmatch(ID, draft.ref):
+    if draft.ref is not None and ("/" in draft.ref or not re.fullmatch(ID, draft.ref)):
         raise RecordRefused(f"id: expected {ID_SAID}, got {draft.ref!r}")
-    again = draft.ref in facts.named.get(draft.kind, ()) or (draft.kind == "leg" and draft.ref in facts.by_ref)
-    if draft.ref is not None and again:
+    if draft.ref is not None and taken(draft.kind, draft.ref, facts):
         raise RecordRefused(
             f"the case has a {draft.kind} {draft.ref!r} already", "Records never change: give a new id."
         )
+
+
+def taken(kind: str, ref: str, facts: CaseFacts) -> bool:
+    """Whether a record, or the case file, has used a name for this kind of thing."""
+    declared = {"leg": facts.by_ref.keys(), "document": facts.documents}.get(kind, ())
+    return ref in facts.named.get(kind, ()) or ref in declared
 
 
 SPANS = (("start", "end"), ("valid_from", "valid_to"), ("not_before", "deadline"))
@@ -165,7 +180,7 @@ def check_order(draft: Draft) -> None:
 def _approval(draft: Draft, facts: CaseFacts) -> None:
     body = cast(kinds.Approval, draft.body)
     for record in facts.approvals.get(body.leg, ()):
-        if same_person(record.actor, draft.actor):
+        if same_person(record.actor, draft.actor) and record.ref != draft.supersedes:
             raise RecordRefused(f"{draft.actor} approved leg {body.leg} already", "Another person has to approve it.")
     planned = [record for record, _ in facts.of("leg", kinds.PlannedLeg) if record.ref == body.leg]
     if planned and any(same_person(draft.actor, one) for one in (planned[0].actor, planned[0].second)):
@@ -225,7 +240,10 @@ def _quote(draft: Draft, facts: CaseFacts) -> None:
     begun = next(record.at for record, _ in facts.of("inquiry", kinds.Inquiry) if record.ref == body.inquiry)
     if draft.at < begun:
         raise RecordRefused(f"inquiry {body.inquiry} began at {instant_text(begun)}, after that quote")
+    _before_award(draft, facts, body.inquiry)
     for record, said in facts.of("quote", kinds.Quote):
+        if record.ref == draft.supersedes:
+            _before_award(draft, facts, said.inquiry)
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
     _sum(draft, facts)
@@ -244,6 +262,12 @@ def _before_award(draft: Draft, facts: CaseFacts, inquiry: str) -> None:
     awarded = {said.inquiry for _, said in facts.of("award", kinds.Award)}
     if draft.supersedes is not None and inquiry in awarded:
         raise RecordRefused(f"inquiry {inquiry} was awarded already", STAYS)
+
+
+def _commitment(draft: Draft, facts: CaseFacts) -> None:
+    old = {record.ref: said.inquiry for record, said in facts.of("quote-commitment", kinds.QuoteCommitment)}
+    for inquiry in {cast(kinds.QuoteCommitment, draft.body).inquiry, old.get(draft.supersedes or "", "")}:
+        _before_award(draft, facts, inquiry)
 
 
 def _bond(draft: Draft, facts: CaseFacts) -> None:
@@ -282,6 +306,7 @@ CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
     "remittance": _sum,
     "award": _award,
     "quote": _quote,
+    "quote-commitment": _commitment,
     "reserve": _reserve,
     "bond": _bond,
     "bond-release": _release,
@@ -294,7 +319,7 @@ def ref_of(draft: Draft, facts: CaseFacts) -> str:
     if draft.ref is not None:
         return draft.ref
     number = len(facts.current.get(draft.kind, ())) + 1
-    while f"{draft.kind}-{number}" in facts.named.get(draft.kind, ()):
+    while taken(draft.kind, f"{draft.kind}-{number}", facts):
         number += 1
     return f"{draft.kind}-{number}"
 

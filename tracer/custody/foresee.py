@@ -19,6 +19,7 @@ def foreseen(facts: CaseFacts, preset: Preset, leg_id: int, amount: int, now: in
     tip = facts.chains[leg.chain]
     newest = max(chain.tip_id for chain in facts.chains.values())
     paid = Arrived(0, amount, now, tip.height + 1, newest + 1)
-    facts.put_leg(replace(leg, arrivals=(*leg.arrivals, paid), verdict=SHOWN, reason=""))
+    first = leg.first_block if leg.first_block is not None else newest + 1
+    facts.put_leg(replace(leg, arrivals=(*leg.arrivals, paid), verdict=SHOWN, reason="", first_block=first))
     after = Assessor(preset).assess(facts).findings
     return [one for key, one in after.items() if key not in before or (one.found.shown and not before[key].found.shown)]

@@ -76,7 +76,7 @@ class Record:
     id: number in the store. actor, second: who filed it, and who confirmed it. at: the instant that it speaks of;
     recorded_at: the daemon's wall clock. document: SHA-256, hex. supersedes: the id of an earlier one.
     tip_id: the newest block of the case's chains that was known when it was filed; higher numbers were not. known_at:
-    the time of that block. Both None: no block was known.
+    the time of that block. Both None: a chain was not followed then, and nothing tells what was known.
     """
 
     id: int
@@ -92,9 +92,14 @@ class Record:
     tip_id: int | None = None
     known_at: int | None = None
 
-    def knew(self, block_id: int | None) -> bool:
-        """Whether a block was known when it was filed, whatever instant the record speaks of."""
-        return self.tip_id is not None and block_id is not None and block_id <= self.tip_id
+    def may_have_known(self, block_id: int | None) -> bool:
+        """Whether a block was known when it was filed, whatever instant the record speaks of, or nothing tells."""
+        return block_id is not None and (self.tip_id is None or block_id <= self.tip_id)
+
+    @property
+    def filed_when(self) -> str:
+        """Words for how it was filed, where it may have known too much."""
+        return "was filed when that was known" if self.tip_id is not None else "was filed while no chain was followed"
 
 
 def plain_name(name: str) -> str:

@@ -48,6 +48,8 @@ def looks_like(raw: bytes) -> bool:
 
 def read_raw(raw: bytes) -> Planned:
     """Read a transaction's bytes; raises Unreadable."""
+    if not raw:
+        raise Unreadable("there is no byte of a transaction")
     try:
         return _legacy(raw) if raw[0] >= 0xC0 else _typed(raw)
     except (rlp.BadRlp, BadProof) as error:

@@ -19,7 +19,7 @@ def insert_record(
 ) -> int:
     """Append a record to a case (id, ref) inside the caller's transaction; returns its number.
 
-    tip_id: the newest block of the case's chains.
+    tip_id: the newest block of the case's chains that the store has met; None: nothing tells what was known.
     """
     row = connection.execute(
         text("SELECT digest FROM record WHERE case_id = :c ORDER BY id DESC LIMIT 1"), {"c": case[0]}

@@ -60,6 +60,8 @@ def read_papers(connection: Connection, facts: CaseFacts) -> None:
     facts.institutions = {
         ref: InstitutionFacts(ref, name, part, tuple(orjson.loads(aliases))) for ref, name, part, aliases in rows
     }
+    rows = connection.execute(text("SELECT ref FROM document WHERE case_id = :c AND record_id IS NULL"), keys)
+    facts.documents = {ref for (ref,) in rows}
     read_attested(connection, facts)
     rows = connection.execute(
         text(
@@ -174,6 +176,12 @@ def read_legs(connection: Connection, facts: CaseFacts, legs: Collection[int]) -
             " AND e.place NOT IN ('fee', 'unexplained') ORDER BY e.leg_id, e.id"
         ):
             arrivals.setdefault(leg_id, []).append(arrived(row))
+        firsts: dict[int, int] = dict(
+            connection.exec_driver_sql(
+                "SELECT e.leg_id, min(n.block_id) FROM entry e JOIN tx t ON t.id = e.tx_id JOIN tx n ON n.txid = t.txid"
+                f" WHERE e.leg_id IN ({marks}) AND e.place NOT IN ('fee', 'unexplained') GROUP BY e.leg_id"
+            ).all()
+        )
         verdicts = {
             leg_id: (verdict, reason)
             for leg_id, verdict, reason in connection.exec_driver_sql(
@@ -193,6 +201,7 @@ def read_legs(connection: Connection, facts: CaseFacts, legs: Collection[int]) -
                     verdict=verdict,
                     reason=reason,
                     withdrawn=leg.ref in gone,
+                    first_block=firsts.get(number),
                 )
             )
 

@@ -17,7 +17,8 @@ class PresetRow(SQLModel, table=True):
 class RecordRow(SQLModel, table=True):
     """What somebody filed about a case; never changed, at most superseded by a later one.
 
-    tip_id: the newest block of the case's chains that the store knew then. body: canonical JSON.
+    tip_id: the newest block of the case's chains that the store had met then; null: one was not followed. body:
+    canonical JSON.
     previous: the digest of the case's record before; digest: over all columns of this one and
     previous, so that nothing can be altered, taken out or put between unnoticed (see `tracer.store.filed`).
     """

@@ -116,8 +116,10 @@ class Oversight:
         match record.body:
             case PlannedLeg():
                 read_planned(self.connection, watched.facts, record)
-            case Withdrawal(leg=leg):
-                read_legs(self.connection, watched.facts, [watched.facts.by_ref[leg]])
+            case Withdrawal():
+                of = (one.body for one in watched.facts.lineage(record))
+                refs = [body.leg for body in of if isinstance(body, Withdrawal)]
+                read_legs(self.connection, watched.facts, [watched.facts.by_ref[ref] for ref in refs])
             case Statement():
                 read_attested(self.connection, watched.facts)
 

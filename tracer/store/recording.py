@@ -26,6 +26,11 @@ from tracer.strict import Unfit
 from tracer.types import Asset, AssetId, AssetKind, ChainId, Holder, Role
 from tracer.units import base_units
 
+OUT_OF_TOUCH_S = 600
+"""Seconds after which a node that has not answered tells nothing of what is known."""
+
+OUT_OF_TOUCH = ("behind", "weaker branch", "unreachable", "halted", "refused")
+
 
 @dataclass(frozen=True, slots=True)
 class Filed:
@@ -50,15 +55,50 @@ def file_records(
     """
     try:
         with store.connection.begin():
-            filed = []
+            filed, known = [], newest_known(store, case_of(store, case_ref)[0], now)
             for place, draft in enumerate(drafts):
                 with naming(place, len(drafts)):
-                    filed.append(file_record(store, case_ref, draft, chains, now, said.get(place)))
+                    filed.append(file_record(store, case_ref, draft, chains, now, known, said.get(place)))
             store.oversight.recorded(case_of(store, case_ref)[0], now)
             return filed
     except BaseException:
         store.oversight.forget()
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The newest block of a case's chains that the store has met, and its time; None: nothing tells what was known."""
+
+    block_id: int | None
+    time: int | None
+
+
+def newest_known(store: Store, case_id: int, now: int) -> Known:
+    """What is known of a case's chains, whether or not it is on the chain; nothing where one of them is not followed.
+
+    A chain is followed if its node answered lately and is neither behind nor refused: else a payment may be in blocks
+    that this store has not met, and that others have.
+    """
+    rows = store.connection.execute(
+        text(
+            "SELECT s.chain_id, f.tip_id, n.state, n.contacted_at FROM seizure s LEFT JOIN follower f ON f.chain_id ="
+            " s.chain_id LEFT JOIN follower_status n ON n.chain_id = s.chain_id WHERE s.case_id = :c"
+        ),
+        {"c": case_id},
+    ).all()
+    for row in rows:
+        silent = row.contacted_at is not None and now - row.contacted_at > OUT_OF_TOUCH_S
+        if row.tip_id is None or silent or row.state in OUT_OF_TOUCH:
+            return Known(None, None)
+    newest = [
+        store.connection.execute(
+            text("SELECT id, time FROM block WHERE chain_id = :c AND id > 0 ORDER BY id DESC LIMIT 1"), {"c": chain_id}
+        ).one()
+        for chain_id, *_ in rows
+    ]
+    found = max(newest, default=None)
+    return Known(None, None) if found is None else Known(int(found[0]), int(found[1]))
 
 
 @contextmanager
@@ -78,6 +118,7 @@ def file_record(
     draft: Draft,
     chains: Mapping[ChainId, ChainHandle],
     now: int,
+    known: Known,
     said: ContractSaid | None = None,
 ) -> Filed:
     """File a record inside the caller's transaction; said: what a contract answered about it."""
@@ -92,8 +133,7 @@ def file_record(
         draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
     superseded = superseded_id(draft, facts)
-    tip_id, known_at = max(((chain.tip_id, chain.time) for chain in facts.chains.values()), default=(None, None))
-    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now, tip_id)
+    number = insert_record(store.connection, (case_id, case_ref), draft, ref, superseded, now, known.block_id)
     match draft.body:
         case PlannedLeg() as body:
             leg = planned_leg(store, ref, body)
@@ -106,7 +146,7 @@ def file_record(
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
     who = (draft.actor, draft.second, draft.at, now)
-    filed = Record(number, draft.kind, ref, *who, draft.document, draft.body, superseded, tip_id, known_at)
+    filed = Record(number, draft.kind, ref, *who, draft.document, draft.body, superseded, known.block_id, known.time)
     store.oversight.filed(case_id, filed)
     digest = store.connection.execute(text("SELECT digest FROM record WHERE id = :r"), {"r": number}).scalar_one()
     return Filed(draft.kind, ref, bytes(digest).hex())

@@ -18,46 +18,64 @@ AGENCYS = (LegKind.TEST, LegKind.RECEIVE)
 
 
 def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
-    """BOND-1: the agency received before any bond was posted, or before any of those that are dated so was filed."""
+    """BOND-1: the agency received before any bond was posted, or what is dated so was filed too late to show it."""
     served = [p for kind in AGENCYS if (p := facts.progress.get(kind)) and p.first_at is not None]
-    if not preset.rules.bond_percent or not served:
+    percent = preset.rules.bond_percent
+    if not percent or not served:
         return
     first = min(p.first_at for p in served if p.first_at is not None)
-    block = min(p.first_block for p in served if p.first_block is not None)
-    bonds = [record for record, _ in facts.of("bond", Bond)]
-    posted = [record for record in bonds if record.at <= first]
+    block = min((p.first_block for p in served if p.first_block is not None), default=None)
+    bonds = list(facts.of("bond", Bond))
+    posted = [(record, body) for record, body in bonds if record.at <= first]
+    late = [record for record, _ in posted if record.may_have_known(block)]
     head = f"the agency first received at {instant_text(first)}"
     if not posted:
-        then = f"the bond came at {instant_text(min(one.at for one in bonds))}" if bonds else "there is no bond"
+        then = f"the bond came at {instant_text(min(one.at for one, _ in bonds))}" if bonds else "there is no bond"
         yield Found("bond", f"{head}; {then}", bond_refs(facts))
-    elif all(record.knew(block) for record in posted):
-        then = f"the bond is dated {instant_text(min(one.at for one in posted))}, and was filed when that was known"
+    elif late and not covers([body.sum for record, body in posted if record not in late], facts, percent):
+        then = f"the bond is dated {instant_text(min(one.at for one in late))}, and {late[0].filed_when}"
         yield Found("bond", f"{head}; {then}", bond_refs(facts), shown=False)
+
+
+def covers(bonds: list[Money], facts: CaseFacts, percent: int) -> bool:
+    """Whether bonds are the share of all valuations that they have to be, where all are in one currency."""
+    values = list(latest_values(facts).values())
+    if not bonds or len({money.currency for money in [*bonds, *(money for _, money in values)]}) > 1:
+        return False
+    value = Money(bonds[0].currency, sum(money.minor for _, money in values))
+    return sum(money.minor for money in bonds) >= percent_of(value, percent)
+
+
+def latest_values(facts: CaseFacts) -> dict[str, tuple[int, Money]]:
+    """The latest valuation of each asset, with the number of its record."""
+    latest: dict[str, tuple[int, Money]] = {}
+    for record, body in sorted(facts.of("valuation", Valuation), key=lambda item: (item[0].at, item[0].id)):
+        latest[body.asset] = (record.id, body.sum)
+    return latest
 
 
 def too_small(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """BOND-2: all bonds that stand are less than the preset's share of the latest valuation of everything."""
     percent = preset.rules.bond_percent
     bonds = [body.sum for _, body in standing_bonds(facts)]
-    latest: dict[str, tuple[int, Money]] = {}
-    for record, body in sorted(facts.of("valuation", Valuation), key=lambda item: (item[0].at, item[0].id)):
-        latest[body.asset] = (record.id, body.sum)
+    latest = latest_values(facts)
     received = any((p := facts.progress.get(kind)) and p.served for kind in AGENCYS)
-    if percent and bonds and received and not latest:
-        yield Found(
-            "bond", "nobody has valued what the bond is to cover", bond_refs(facts), shown=False, severity="WARN"
-        )
-    if not percent or not bonds or not latest or check("any record credit | record closing", facts, ()).holds:
+    if not percent or not bonds or check("any record credit | record closing", facts, ()).holds:
+        return
+    bare = [asset for asset in facts.assets if asset.seized and f"{asset.chain}:{asset.symbol}" not in latest]
+    if received and (bare or not latest):
+        what = ", ".join(asset.symbol for asset in bare) or "what the bond is to cover"
+        yield Found("bond:unvalued", f"nobody has valued {what}", bond_refs(facts), shown=False, severity="WARN")
+    if not latest:
         return
     refs = (*bond_refs(facts), *(f"record:{number}" for number, _ in latest.values()))
     currencies = {money.currency for money in [*bonds, *(value for _, value in latest.values())]}
     if len(currencies) > 1:
         text = f"bond and valuations are in {', '.join(sorted(currencies))}: nobody can compare them exactly"
         yield Found("bond", text, refs, shown=False, severity="WARN")
-        return
-    value = Money(bonds[0].currency, sum(money.minor for _, money in latest.values()))
-    have = Money(value.currency, sum(money.minor for money in bonds))
-    if have.minor < percent_of(value, percent):
+    elif not covers(bonds, facts, percent):
+        value = Money(bonds[0].currency, sum(money.minor for _, money in latest.values()))
+        have = Money(value.currency, sum(money.minor for money in bonds))
         share = have.minor * 100 // value.minor if value.minor else 0
         yield Found("bond", f"the bond of {have} is {share} % of {value}; {percent} % is required", refs)
 
@@ -73,8 +91,9 @@ def released_early(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     until = ahead[0] if ahead else until
     at = standing.since.get(until)
     for record, _ in facts.of("bond-release", BondRelease):
-        if until not in standing.since or (at is not None and record.at < at):
-            text = f"the bond was released at {instant_text(record.at)}, before the case was {until}"
+        released = min(one.at for one in facts.lineage(record))  # one that was dated anew was given back all the same
+        if until not in standing.since or (at is not None and released < at):
+            text = f"the bond was released at {instant_text(released)}, before the case was {until}"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
 
 
@@ -91,6 +110,13 @@ def bond_refs(facts: CaseFacts) -> tuple[str, ...]:
 
 RULES = (
     Rule("BOND-1", "HIGH", Lane.ATTESTED, "no bond before the agency's first leg", on_case=missing, version=2),
-    Rule("BOND-2", "HIGH", Lane.ATTESTED, "the bond is below its share of the latest valuation", on_case=too_small),
-    Rule("BOND-3", "HIGH", Lane.ATTESTED, "the bond was released early", on_case=released_early),
+    Rule(
+        "BOND-2",
+        "HIGH",
+        Lane.ATTESTED,
+        "the bond is below its share of the latest valuation",
+        on_case=too_small,
+        version=2,
+    ),
+    Rule("BOND-3", "HIGH", Lane.ATTESTED, "the bond was released early", on_case=released_early, version=2),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from tracer.custody.clocks import KEPT, ClockState
+from tracer.custody.clocks import BREACHED, KEPT, ClockState
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.gates import matching
@@ -23,10 +23,14 @@ def clock_findings(
     facts: CaseFacts, preset: Preset, standing: Standing, clocks: Iterable[ClockState]
 ) -> Iterator[tuple[Rule, Found]]:
     """What the clocks say that a person must see."""
-    stops = {(clock.name, reading.name): reading.stop for clock in preset.file.clock for reading in clock.reading}
+    hands = {(clock.name, reading.name): reading for clock in preset.file.clock for reading in clock.reading}
     for clock in clocks:
-        if found := overall(clock) or kept_by_word(clock, stops[clock.clock, clock.reading], facts):
+        reading = hands[clock.clock, clock.reading]
+        if found := overall(clock):
             yield OVERALL, found
+        if clock.state != BREACHED:
+            words = (kept_by_word(clock, reading.stop, facts), moved_by_word(clock, reading.start, facts))
+            yield from ((OVERALL, found) for found in words if found)
     yield from ((STAGE, found) for found in slow_stages(facts, preset, standing))
     yield from ((HOLDING, found) for found in overdue_proof(facts, preset))
 
@@ -54,12 +58,33 @@ def kept_by_word(clock: ClockState, stop: str, facts: CaseFacts) -> Found | None
     if clock.state != KEPT or verb != "record" or clock.start is None:
         return None
     record = min(matching(facts, rest), key=lambda one: (one.at, one.id))
-    if record.known_at is None or record.known_at - clock.start <= clock.limit_s:
+    if record.known_at is not None and record.known_at - clock.start <= clock.limit_s:
         return None
     name = f"{clock.clock}, {clock.reading}"
-    known = instant_text(record.known_at)
-    text = f"{name}: stopped at {instant_text(record.at)} by {record.kind} {record.ref}, filed only when it was {known}"
+    when = (
+        "while no chain was followed"
+        if record.known_at is None
+        else f"only when it was {instant_text(record.known_at)}"
+    )
+    text = f"{name}: stopped at {instant_text(record.at)} by {record.kind} {record.ref}, filed {when}"
     return Found(f"clock:{name}:{clock.state}", text, (f"record:{record.id}",), shown=False, severity="WARN")
+
+
+def moved_by_word(clock: ClockState, start: str, facts: CaseFacts) -> Found | None:
+    """CLOCK-1: its limit has passed since a record that started it, and that one was superseded by a later instant."""
+    verb, _, rest = start.partition(" ")
+    if verb != "record" or clock.start is None:
+        return None
+    record = min(matching(facts, rest), key=lambda one: (one.at, one.id))
+    first = min(facts.lineage(record), key=lambda one: (one.at, one.id))
+    if (clock.stop if clock.stop is not None else facts.clock) - first.at <= clock.limit_s:
+        return None
+    name = f"{clock.clock}, {clock.reading}"
+    text = (
+        f"{name}: started at {instant_text(first.at)} by {record.kind} {first.ref}, until {record.ref} took its place"
+    )
+    refs = (f"record:{first.id}", f"record:{record.id}")
+    return Found(f"clock:{name}:moved", text, refs, shown=False, severity="WARN")
 
 
 def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterator[Found]:

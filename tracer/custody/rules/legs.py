@@ -6,7 +6,7 @@ from tracer.custody.facts import CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
-from tracer.custody.record import plain_name
+from tracer.custody.record import Record, plain_name
 from tracer.custody.records import Hold
 from tracer.types import Lane
 from tracer.units import format_units
@@ -19,12 +19,13 @@ def not_approved(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Fo
         return
     given = facts.approvals.get(leg.ref, ())
     dated = {plain_name(record.actor): record for record in given if record.at <= leg.first_at}
-    in_time = {name: record for name, record in dated.items() if not record.knew(leg.first_block)}
+    in_time = {name: record for name, record in dated.items() if not record.may_have_known(leg.first_block)}
+    late = [record for record in dated.values() if record.may_have_known(leg.first_block)]
     if len(dated) >= needed > len(in_time):
         yield Found(
             f"leg:{leg.ref}",
-            f"leg {leg.ref} was paid at {instant_text(leg.first_at)}; {len(dated) - len(in_time)} approvals "
-            "dated before that were filed when it was known",
+            f"leg {leg.ref} was paid at {instant_text(leg.first_at)}; of {len(dated) - len(in_time)} approvals dated "
+            f"before that each {late[0].filed_when}",
             (*leg.refs, *(f"record:{record.id}" for record in dated.values())),
             shown=False,
             leg=leg.id,
@@ -54,28 +55,47 @@ def untested(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]
 
 
 def moved_in_hold(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """HOLD-1: a leg was paid while a court forbade it."""
+    """HOLD-1: a leg was paid while a court forbade it, or after the end of a hold that was filed only later."""
     for record, hold in facts.of("hold", Hold):
-        inside = [a for a in leg.arrivals if hold.start <= a.time and (hold.end is None or a.time < hold.end)]
+        inside = [one for one in leg.arrivals if holds(record, hold, one.time)]
         if inside and leg.sources:
+            sure = [one for one in inside if within(hold, one.time)]
+            first = sure[0] if sure else inside[0]
+            when = "during" if sure else "after the end, which was filed later, of"
             yield Found(
                 f"leg:{leg.ref}:{facts.origin(record)}",
-                f"leg {leg.ref} was paid at {instant_text(inside[0].time)}, during hold {record.ref} of {hold.court}",
+                f"leg {leg.ref} was paid at {instant_text(first.time)}, {when} hold {record.ref} of {hold.court}",
                 (f"record:{record.id}", *(f"movement:{one.movement_id}" for one in inside)),
+                shown=bool(sure),
                 leg=leg.id,
             )
+
+
+def within(hold: Hold, time: int) -> bool:
+    """Whether an instant lies inside a hold; its end does not."""
+    return hold.start <= time and (hold.end is None or time < hold.end)
+
+
+def holds(record: Record, hold: Hold, time: int) -> bool:
+    """Whether a hold stood at an instant, or stood for all that was known when its end was filed."""
+    if within(hold, time):
+        return True
+    amended = record.supersedes is not None and hold.end is not None and hold.end <= time
+    return amended and (record.known_at is None or time <= record.known_at)
 
 
 def left_in_hold(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     """HOLD-1: value moved outside every leg while a court forbade any movement."""
     for record, hold in facts.of("hold", Hold):
         for one in facts.outside:
-            if hold.start <= one.time and (hold.end is None or one.time < hold.end):
-                amount = f"{format_units(one.amount, one.decimals)} {one.symbol}"
+            if holds(record, hold, one.time):
+                amount, sure = f"{format_units(one.amount, one.decimals)} {one.symbol}", within(hold, one.time)
+                when = "during" if sure else "after the end, which was filed later, of"
                 yield Found(
                     f"entry:{one.entry_id}:{facts.origin(record)}",
-                    f"{amount} moved at {instant_text(one.time)}, during the hold {record.ref} of {hold.court}",
+                    f"{amount} moved at {instant_text(one.time)}, {when} the hold {record.ref} of {hold.court}",
                     (f"record:{record.id}", f"entry:{one.entry_id}", f"block:{one.block_id}"),
+                    shown=sure,
                 )
 
 
@@ -107,6 +127,6 @@ RULES = (
         "a debit during a court hold",
         on_case=left_in_hold,
         on_leg=moved_in_hold,
-        version=2,
+        version=3,
     ),
 )

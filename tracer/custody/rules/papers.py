@@ -12,6 +12,9 @@ from tracer.custody.record import Record
 from tracer.custody.records import ExpectedLoss, Filing, Mandate
 from tracer.types import Lane
 
+Papers = list[tuple[Record, str, int | None]]
+"""Papers with the name of their sort, and their last instant."""
+
 
 def missing(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """DOC-1: value left custody, or moved within it, and a record that the preset asks for is not there."""
@@ -38,11 +41,11 @@ def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             continue
         filed = sorted(matching(facts, need.record), key=lambda record: (begins(record), record.id))
         in_time = [record for record in filed if begins(record) <= progress.first_at]
-        if in_time and not all(record.knew(progress.first_block) for record in in_time):
+        if in_time and not all(record.may_have_known(progress.first_block) for record in in_time):
             continue
         head = f"{need.legs} legs have been paid since {instant_text(progress.first_at)}"
         when = f"is {'' if in_time else 'only '}of {instant_text(begins(filed[0]))}" if filed else "was not filed"
-        after = ", and was filed when that was known" if in_time else ""
+        after = f", and {in_time[0].filed_when}" if in_time else ""
         refs = (f"record:{filed[0].id}",) if filed else ()
         subject = f"needs:{need.legs}:{need.record}{':dated' if in_time else ''}"
         yield Found(
@@ -57,40 +60,22 @@ def begins(record: Record) -> int:
 
 
 def expired(facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """DOC-2: a mandate, or another document, was not valid any more while legs were paid."""
-    times = [p for p in facts.progress.values() if p.first_at is not None and p.last_at is not None]
-    if not times:
-        return
-    last = max(p.last_at for p in times if p.last_at is not None)
-    mandates = list(facts.of("mandate", Mandate))
-    for record, body in mandates:
-        if body.valid_to is not None and body.valid_to < last and not renewed(body, mandates, last):
-            text = (
-                f"{body.what} {record.ref} ended at {instant_text(body.valid_to)}; a leg was paid {instant_text(last)}"
-            )
-            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
-    filings = list(facts.of("document", Filing))
-    for record, filing in filings:
-        later = [one for _, one in filings if one.title == filing.title and covers(one, last)]
-        if not covers(filing, last) and not later:
-            assert filing.valid_to is not None
-            ended = instant_text(filing.valid_to)
-            text = f"document {record.ref} ({filing.title}) ended at {ended}; a leg was paid {instant_text(last)}"
-            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+    """DOC-2: when some leg was paid, a mandate or another document had ended and no other one of its sort was valid."""
+    mandates: Papers = [(record, body.what, body.valid_to) for record, body in facts.of("mandate", Mandate)]
+    papers: Papers = [(record, filing.title, filing.valid_to) for record, filing in facts.of("document", Filing)]
+    for sort, of_sort in (("", mandates), ("document ", papers)):
+        for record, name, end in of_sort:
+            bare = [] if end is None else [at for at in facts.paid if at > end and not valid(name, at, of_sort)]
+            if bare and end is not None:
+                what = f"{name} {record.ref}" if not sort else f"document {record.ref} ({name})"
+                text = f"{what} ended at {instant_text(end)}; a leg was paid {instant_text(max(bare))}"
+                yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
 
 
-def covers(filing: Filing, when: int) -> bool:
-    """Whether a document had not expired at an instant."""
-    return filing.valid_to is None or when <= filing.valid_to
-
-
-def renewed(old: Mandate, mandates: list[tuple[Record, Mandate]], when: int) -> bool:
-    """Whether another mandate of the same kind covers an instant."""
+def valid(name: str, when: int, papers: Papers) -> bool:
+    """Whether some paper of a sort was valid at an instant."""
     return any(
-        body.what == old.what
-        and (body.valid_from is None or body.valid_from <= when)
-        and (body.valid_to is None or when <= body.valid_to)
-        for _, body in mandates
+        title == name and begins(record) <= when and (end is None or when <= end) for record, title, end in papers
     )
 
 
@@ -109,6 +94,6 @@ def no_emergency(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 RULES = (
     Rule("DOC-1", "WARN", Lane.ATTESTED, "a document is missing", on_case=missing, version=2),
-    Rule("DOC-2", "HIGH", Lane.ATTESTED, "a document had expired", on_case=expired),
+    Rule("DOC-2", "HIGH", Lane.ATTESTED, "a document had expired", on_case=expired, version=2),
     Rule("LOSS-1", "HIGH", Lane.ATTESTED, "an emergency sale without the expected loss it needs", on_case=no_emergency),
 )

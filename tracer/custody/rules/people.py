@@ -14,9 +14,11 @@ def one_person_twice(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         ones = facts.people.get(pair.one, {})
         others = facts.people.get(pair.other, {})
         for person in sorted(ones.keys() & others.keys()):
-            text = f"{person} filed or confirmed both {pair.one} and {pair.other}"
-            refs = (f"record:{ones[person]}", f"record:{others[person]}")
+            text = f"{ones[person][0]} filed or confirmed both {pair.one} and {pair.other}"
+            refs = tuple(f"record:{number}" for _, number in (ones[person], others[person]))
             yield Found(f"person:{person}:{pair.one}:{pair.other}", text, refs)
 
 
-RULES = (Rule("SOD-1", "HIGH", Lane.ATTESTED, "one person in two separated roles", on_case=one_person_twice),)
+RULES = (
+    Rule("SOD-1", "HIGH", Lane.ATTESTED, "one person in two separated roles", on_case=one_person_twice, version=2),
+)

@@ -62,18 +62,25 @@ def no_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     reserves = {body.inquiry: record for record, body in facts.of("reserve", Reserve)}
     for record, _ in facts.of("inquiry", Inquiry):
         reserve = reserves.get(record.ref)
-        if reserve is None or reserve.at > record.at:
+        began = min(one.at for one in facts.lineage(record))
+        if reserve is None or reserve.at > began:
             when = f"only at {instant_text(reserve.at)}" if reserve is not None else "not at all"
             refs = (f"record:{record.id}", *([f"record:{reserve.id}"] if reserve is not None else []))
-            text = f"inquiry {record.ref} began at {instant_text(record.at)}; a reserve was set {when}"
+            text = f"inquiry {record.ref} began at {instant_text(began)}; a reserve was set {when}"
             yield Found(f"record:{record.ref}", text, refs)
-        elif facts.offered.get(record.ref, reserve.id) < reserve.id:
+        elif (offer := first_offer(facts, record)) is not None and offer < reserve.id:
             text = (
                 f"reserve {reserve.ref} is dated {instant_text(reserve.at)}, "
                 f"and was filed after an offer for {record.ref}"
             )
-            refs = (f"record:{record.id}", f"record:{reserve.id}", f"record:{facts.offered[record.ref]}")
+            refs = (f"record:{record.id}", f"record:{reserve.id}", f"record:{offer}")
             yield Found(f"record:{record.ref}", text, refs, shown=False)
+
+
+def first_offer(facts: CaseFacts, inquiry: Record) -> int | None:
+    """The first quote or commitment that was filed for an inquiry, or for one that it stands for."""
+    made = [facts.offered[one.ref] for one in facts.lineage(inquiry) if one.ref in facts.offered]
+    return min(made, default=None)
 
 
 def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -103,12 +110,29 @@ def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
 
 
 def late_quote(facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """PRICE-5: a quote arrived after its inquiry had closed."""
+    """PRICE-5: a quote arrived after its inquiry had closed, or was filed then, and nothing had committed its venue."""
     closes = {record.ref: body.closes_at for record, body in facts.of("inquiry", Inquiry)}
     for record, body in facts.of("quote", Quote):
         if body.inquiry in closes and record.at > closes[body.inquiry]:
             text = f"the quote of {body.venue} came at {instant_text(record.at)}, after the inquiry had closed"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
+        elif filed_late(record, closes.get(body.inquiry)) and not sealed(facts, record, body):
+            then = "filed when the inquiry had closed" if record.known_at is not None else record.filed_when[4:]
+            text = f"the quote of {body.venue} is dated {instant_text(record.at)}, and was {then}"
+            yield Found(f"record:{record.ref}", text, (f"record:{record.id}",), shown=False)
+
+
+def filed_late(record: Record, closes_at: int | None) -> bool:
+    """Whether a quote was filed when its inquiry had closed by the newest block, or while nothing tells."""
+    return closes_at is not None and (record.known_at is None or record.known_at > closes_at)
+
+
+def sealed(facts: CaseFacts, quote: Record, said: Quote) -> bool:
+    """Whether its venue had committed itself before a quote was filed."""
+    return any(
+        (body.inquiry, body.venue) == (said.inquiry, said.venue) and record.id < quote.id
+        for record, body in facts.of("quote-commitment", QuoteCommitment)
+    )
 
 
 def too_few(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
@@ -159,6 +183,6 @@ RULES = (
     Rule("PRICE-2", "WARN", Lane.ATTESTED, "the valuation was stale", on_case=stale_valuation),
     Rule("PRICE-3", "HIGH", Lane.ATTESTED, "no reserve before the inquiry", on_case=no_reserve, version=2),
     Rule("PRICE-4", "HIGH", Lane.ATTESTED, "the winner is not the best valid quote", on_case=not_the_best),
-    Rule("PRICE-5", "WARN", Lane.ATTESTED, "a quote came late", on_case=late_quote),
+    Rule("PRICE-5", "WARN", Lane.ATTESTED, "a quote came late", on_case=late_quote, version=2),
     Rule("PRICE-6", "WARN", Lane.ATTESTED, "too few quotes", on_case=too_few),
 )

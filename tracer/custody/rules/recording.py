@@ -34,15 +34,15 @@ def gap(leg: LegFacts, facts: CaseFacts, preset: Preset) -> Iterator[Found]:
 
 def altered(facts: CaseFacts, _: Preset) -> Iterator[Found]:
     """REC-2: the file of a recording no longer has the hash that was filed."""
-    films = {record.ref: (record, body) for record, body in facts.of("recording", Recording)}
+    films = {one.ref: one for record, _ in facts.of("recording", Recording) for one in facts.lineage(record)}
     for check, body in facts.of("recording-check", RecordingCheck):
-        if body.recording in films and films[body.recording][1].sha256 != body.sha256:
-            film = films[body.recording][0]
+        film = films.get(body.recording)
+        if film is not None and isinstance(film.body, Recording) and film.body.sha256 != body.sha256:
             text = f"the file of recording {body.recording} has another hash than was filed"
             yield Found(f"record:{body.recording}", text, (f"record:{film.id}", f"record:{check.id}"))
 
 
 RULES = (
     Rule("REC-1", "WARN", Lane.ATTESTED, "a gap in the recording", on_leg=gap, version=2),
-    Rule("REC-2", "HIGH", Lane.ATTESTED, "a recording's file has another hash", on_case=altered),
+    Rule("REC-2", "HIGH", Lane.ATTESTED, "a recording's file has another hash", on_case=altered, version=2),
 )

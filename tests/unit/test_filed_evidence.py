@@ -1,0 +1,142 @@
+"""What was known when a record was filed outlives reorgs, and what was superseded is not forgotten."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from disposal import open_store
+from store_builder import WALL
+from test_filed_afterwards import filed, told
+from test_oversight_laws import BEIJING, PAYMENTS, Story
+
+from tracer.custody.filing import RecordRefused
+from tracer.custody.records import Approval, Award, Bond, Hold, Inquiry, Quote, Reserve, Valuation, Withdrawal
+from tracer.store.casefacts import load_facts
+from tracer.store.recording import OUT_OF_TOUCH_S
+from tracer.types import BlockRef, Hash
+
+DOUBTED = ("CRITICAL", False, "open")
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    with open_store(tmp_path / "store.db") as store:
+        yield Story(store, BEIJING)
+
+
+def approve(story: Story) -> None:
+    """Two people approve the first payment, dated well before it."""
+    for by in ("AP1", "AP2"):
+        filed(story, "approval", Approval(leg="secure"), by, at=story.play.casework.clock - 10_000)
+
+
+def test_a_reorg_does_not_make_what_was_filed_afterwards_timely(story: Story) -> None:
+    story.mine(story.pay(*PAYMENTS[0]))
+    approve(story)
+    assert told(story.store, "LEG-7")[-1] == DOUBTED
+    txs = story.mined.pop()
+    story.play.disconnect()
+    story.mine(*txs)
+    assert told(story.store, "LEG-7")[-1] == DOUBTED, "the same payment, in a younger block"
+
+
+def test_what_was_filed_while_the_block_was_away_was_filed_afterwards(story: Story) -> None:
+    story.mine(story.pay(*PAYMENTS[0]))
+    mined = story.play.tip
+    story.play.disconnect()
+    approve(story)
+    story.play.reconnect(mined)
+    assert told(story.store, "LEG-7")[-1] == DOUBTED
+
+
+@pytest.mark.parametrize(
+    ("state", "silent_s", "doubted"),
+    [
+        ("in step", 0, False),
+        ("following", OUT_OF_TOUCH_S, False),
+        ("in step", OUT_OF_TOUCH_S + 1, True),
+        ("behind", 0, True),
+        ("unreachable", 0, True),
+    ],
+)
+def test_what_was_filed_while_a_chain_was_not_followed_shows_nothing(
+    story: Story, state: str, silent_s: int, doubted: bool
+) -> None:
+    best = BlockRef(110, Hash(bytes(32)), Hash(bytes(32)))
+    story.store.set_status(story.play.handle, best, state, "", WALL - silent_s)
+    approve(story)
+    story.mine(story.pay(*PAYMENTS[0]))
+    assert told(story.store, "LEG-7") == ([DOUBTED] if doubted else [])
+
+
+def test_the_end_of_a_hold_that_was_filed_later_leaves_what_moved_in_doubt(story: Story) -> None:
+    start = story.play.casework.clock
+    filed(story, "hold", Hold(start=start, court="Court"), ref="h1")
+    story.mine(story.pay(*PAYMENTS[0]))
+    assert told(story.store, "HOLD-1") == [("CRITICAL", True, "open")]
+    filed(story, "hold", Hold(start=start, end=start + 1, court="Court"), supersedes="h1", at=start + 1)
+    assert told(story.store, "HOLD-1")[-1] == DOUBTED
+
+
+def inquiry(story: Story, ref: str, **more: object) -> None:
+    """Offers are asked for, from now on."""
+    body = Inquiry(asset="bitcoin:BTC", amount="1", closes_at=story.play.casework.clock + 10_000)
+    filed(story, "inquiry", body, ref=ref, second="S", **more)
+
+
+def quote(story: Story, ref: str, venue: str, price: str, of: str = "i", **more: object) -> None:
+    """A venue makes an offer."""
+    filed(story, "quote", Quote(inquiry=of, venue=venue, price=price), ref=ref, second="S", **more)
+
+
+def test_a_quote_stays_as_it_was_once_an_award_was_made(story: Story) -> None:
+    inquiry(story, "i")
+    filed(story, "reserve", Reserve(inquiry="i", price="50.00 HKD"), second="S")
+    quote(story, "q1", "ex", "100.00 HKD")
+    quote(story, "q2", "psb", "90.00 HKD")
+    filed(story, "award", Award(inquiry="i", quote="q2"), ref="aw", second="S")
+    assert told(story.store, "PRICE-4") == [("HIGH", True, "open")]
+    with pytest.raises(RecordRefused, match="awarded already"):
+        quote(story, "q3", "ex", "80.00 HKD", supersedes="q1")
+    inquiry(story, "j")
+    with pytest.raises(RecordRefused, match="awarded already"):
+        quote(story, "q4", "ex", "80.00 HKD", of="j", supersedes="q1")
+
+
+def test_an_inquiry_that_takes_the_place_of_another_has_had_its_offers(story: Story) -> None:
+    at = story.play.casework.clock
+    inquiry(story, "i")
+    quote(story, "q1", "ex", "100.00 HKD")
+    inquiry(story, "i2", supersedes="i", at=at)
+    filed(story, "reserve", Reserve(inquiry="i2", price="100.00 HKD"), second="S", at=at)
+    quote(story, "q2", "ex", "100.00 HKD", of="i2", at=at)
+    assert [one for one in told(story.store, "PRICE-3") if one[2] == "open"] == [("HIGH", False, "open")]
+
+
+def test_a_token_bond_in_time_does_not_cover_for_the_real_one_that_was_dated_back(story: Story) -> None:
+    at = story.play.casework.clock
+    filed(story, "valuation", Valuation(asset="bitcoin:BTC", value="1000.00 HKD", source="x"), second="S")
+    filed(story, "bond", Bond(amount="0.01 HKD", basis="b"), second="S")
+    for payment in PAYMENTS[:3]:
+        story.mine(story.pay(*payment))
+    assert told(story.store, "BOND-1") == [] and told(story.store, "BOND-2") == [("HIGH", True, "open")]
+    filed(story, "bond", Bond(amount="5000.00 HKD", basis="b"), second="S", at=at)
+    assert told(story.store, "BOND-1") == [("HIGH", False, "open")]
+
+
+def test_a_withdrawal_can_be_put_right_and_frees_what_it_named(story: Story) -> None:
+    filed(story, "withdrawal", Withdrawal(leg="secure", reason="planed by mistake"), ref="w1")
+    filed(story, "withdrawal", Withdrawal(leg="secure", reason="planned by mistake"), ref="w2", supersedes="w1")
+    filed(story, "withdrawal", Withdrawal(leg="deposit", reason="planned by mistake"), ref="w3", supersedes="w2")
+    kept = story.store.oversight.facts(1)
+    assert {leg.ref for leg in kept.legs.values() if leg.withdrawn} == {"deposit"}
+    with story.store.connection.begin():
+        assert load_facts(story.store.connection, 1) == kept
+    filed(story, "approval", Approval(leg="secure"), "AP1", ref="a1")
+    filed(story, "approval", Approval(leg="secure"), "AP1", ref="a2", supersedes="a1")
+
+
+@pytest.mark.parametrize("name", ["AP1\ufe0f", "AP1\u034f", "\u3164", "AP1\u2800", "A\u200bP1"])
+def test_a_name_with_letters_that_nobody_sees_is_refused(story: Story, name: str) -> None:
+    with pytest.raises(RecordRefused, match="is no name"):
+        filed(story, "approval", Approval(leg="secure"), name)
