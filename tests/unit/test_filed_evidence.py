@@ -140,3 +140,17 @@ def test_a_withdrawal_can_be_put_right_and_frees_what_it_named(story: Story) -> 
 def test_a_name_with_letters_that_nobody_sees_is_refused(story: Story, name: str) -> None:
     with pytest.raises(RecordRefused, match="is no name"):
         filed(story, "approval", Approval(leg="secure"), name)
+
+
+def test_an_open_alert_says_what_is_so_now_and_the_earlier_words_stay_on_record(story: Story) -> None:
+    filed(story, "valuation", Valuation(asset="bitcoin:BTC", value="100.00 HKD", source="x"), second="S")
+    filed(story, "bond", Bond(amount="109.99 HKD", basis="b"), second="S")
+    filed(story, "valuation", Valuation(asset="bitcoin:BTC", value="1000.00 HKD", source="x"), second="S")
+    with story.store.connection.begin():
+        rows = story.store.connection.exec_driver_sql(
+            "SELECT state, message FROM v_alert WHERE rule = 'BOND-2' ORDER BY alert_id"
+        ).all()
+    assert [tuple(row) for row in rows] == [
+        ("resolved", "the bond of 109.99 HKD is 109 % of 100.00 HKD; 110 % is required"),
+        ("open", "the bond of 109.99 HKD is 10 % of 1000.00 HKD; 110 % is required"),
+    ]

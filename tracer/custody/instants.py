@@ -39,10 +39,10 @@ def instant_text(seconds: int) -> str:
 
 
 def span_text(seconds: int) -> str:
-    """Write a span of time in its two largest units.
+    """Write a span of time in its two largest units that are not 0; what is less is cut off.
 
-    >>> span_text(90061), span_text(59), span_text(7200)
-    ('1 d 1 h', '59 s', '2 h')
+    >>> span_text(90061), span_text(59), span_text(7200), span_text(87300)
+    ('1 d 1 h', '59 s', '2 h', '1 d 15 min')
     """
     units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
     parts: list[str] = []
@@ -51,6 +51,6 @@ def span_text(seconds: int) -> str:
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count} {name}")
-        if len(parts) == 2 or (parts and not count):
+        if len(parts) == 2:
             break
     return ("-" if seconds < 0 else "") + (" ".join(parts) or "0 s")

@@ -299,7 +299,7 @@ def judged_anew(reader: Reader, case_ref: str) -> Check:
     if stage != anew:
         return Check("JUDGE-2", case_ref, CONTRADICTED, f"stage {stage} is stored, and {anew} comes out anew")
     if differing:
-        named = ", ".join(f"{rule} of {subject}" for rule, subject, _, _ in differing[:3])
+        named = ", ".join(f"{rule} of {subject}" for rule, subject, *_ in differing[:3])
         return Check("JUDGE-2", case_ref, CONTRADICTED, f"what is stored and what is found anew differ: {named}")
     text = f"stage and {len(stored)} findings are what comes out when the case is assessed anew"
     return Check("JUDGE-2", case_ref, SHOWN, text)

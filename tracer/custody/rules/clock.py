@@ -36,18 +36,21 @@ def clock_findings(
 
 
 def overall(clock: ClockState) -> Found | None:
-    """CLOCK-1: breached, at the warning share, or about to be missed at the present pace."""
-    name = f"{clock.clock}, {clock.reading}"
-    used = f"{span_text(clock.elapsed_s)} of {span_text(clock.limit_s)}"
+    """CLOCK-1: breached, at the warning share, or about to be missed at the present pace.
+
+    The words change with the facts alone, not with every block that passes.
+    """
+    name, limit = f"{clock.clock}, {clock.reading}", span_text(clock.limit_s)
     match clock.state:
         case "breached":
-            return Found(f"clock:{name}:{clock.state}", f"{name}: {used}, which is too long", ("clock",))
+            stopped = f"stopped after {span_text(clock.elapsed_s)}" if clock.stop is not None else "has not stopped"
+            return Found(f"clock:{name}:{clock.state}", f"{name}: {stopped}; {limit} is allowed", ("clock",))
         case "warned":
-            text = f"{name}: {used} are used"
+            text = f"{name}: most of {limit} is used"
             return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
         case "forecast":
-            assert clock.expected is not None
-            text = f"{name}: at the present pace it stops at {instant_text(clock.expected)}, which is too late"
+            assert clock.start is not None
+            text = f"{name}: at the present pace it stops later than {instant_text(clock.start + clock.limit_s)}"
             return Found(f"clock:{name}:{clock.state}", text, ("clock",), shown=False, severity="WARN")
     return None
 
@@ -96,8 +99,9 @@ def slow_stages(facts: CaseFacts, preset: Preset, standing: Standing) -> Iterato
             continue
         taken = reached - since
         if taken > stage.within_s:
-            how = "came" if stage.name in standing.since else "has not come"
-            text = f"{stage.name} {how} {span_text(taken)} after {before.name}; {span_text(stage.within_s)} is allowed"
+            allowed = f"within {span_text(stage.within_s)} of {before.name}"
+            came = f"came {span_text(taken)} after {before.name}; {span_text(stage.within_s)} is allowed"
+            text = f"{stage.name} {came if stage.name in standing.since else f'has not come {allowed}'}"
             yield Found(f"stage:{stage.name}", text, ("clock",))
 
 
@@ -110,9 +114,7 @@ def overdue_proof(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     proofs = [record.at for record in facts.current.get("holding-proof", ())]
     latest = max([*proofs, max(begun)])
     if facts.clock - latest > every:
-        text = (
-            f"the last proof of holding is {span_text(facts.clock - latest)} old; one is due every {span_text(every)}"
-        )
+        text = f"nobody has proven the holding since {instant_text(latest)}; that is due every {span_text(every)}"
         yield Found("holding", text, tuple(f"record:{r.id}" for r in facts.current.get("holding-proof", ())[-1:]))
 
 

@@ -64,7 +64,7 @@ def moved_in_hold(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]
             when = "during" if sure else "after the end, which was filed later, of"
             yield Found(
                 f"leg:{leg.ref}:{facts.origin(record)}",
-                f"leg {leg.ref} was paid at {instant_text(first.time)}, {when} hold {record.ref} of {hold.court}",
+                f"leg {leg.ref} was paid at {instant_text(first.time)}, {when} hold {facts.origin(record)} of {hold.court}",
                 (f"record:{record.id}", *(f"movement:{one.movement_id}" for one in inside)),
                 shown=bool(sure),
                 leg=leg.id,
@@ -93,7 +93,7 @@ def left_in_hold(facts: CaseFacts, _: Preset) -> Iterator[Found]:
                 when = "during" if sure else "after the end, which was filed later, of"
                 yield Found(
                     f"entry:{one.entry_id}:{facts.origin(record)}",
-                    f"{amount} moved at {instant_text(one.time)}, {when} the hold {record.ref} of {hold.court}",
+                    f"{amount} moved at {instant_text(one.time)}, {when} the hold {facts.origin(record)} of {hold.court}",
                     (f"record:{record.id}", f"entry:{one.entry_id}", f"block:{one.block_id}"),
                     shown=sure,
                 )

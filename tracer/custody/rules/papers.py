@@ -47,7 +47,7 @@ def unfounded(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         when = f"is {'' if in_time else 'only '}of {instant_text(begins(filed[0]))}" if filed else "was not filed"
         after = f", and {in_time[0].filed_when}" if in_time else ""
         refs = (f"record:{filed[0].id}",) if filed else ()
-        subject = f"needs:{need.legs}:{need.record}{':dated' if in_time else ''}"
+        subject = f"needs:{need.legs}:{need.record}"
         yield Found(
             subject, f"{head}; {need.record} {when}{after}", refs, shown=bool(filed) and not in_time, severity="HIGH"
         )
