@@ -29,7 +29,7 @@ from tracer.custody.lookalike import LookAlikes, nobody_known
 from tracer.drift import note_checks
 from tracer.life import Lives
 from tracer.matching import LegState
-from tracer.notices import Notice, about_debits, about_deception, about_postings, shared_credit
+from tracer.notices import Notice, about_debits, about_deception, about_leg, about_postings, shared_credit
 from tracer.opening import Interest, Tracked, missing_coins, opening_balances, opening_coins, payers_of
 from tracer.prepared import Ids, Judged, KeptTx, Prepared, as_stored
 from tracer.rivals import NOTHING, NoRivals, Rivals, left_over
@@ -442,9 +442,9 @@ class Casework:
         settled = leg.complete and max(a.height for a in leg.arrivals) <= marks.final if leg.arrivals else True
         if settled:
             book.unsettled.discard(plan.id)
+        _, before = book.judged.get((plan.id, plan.asset), ("", ""))
         if not newly_judged(book, plan.id, plan.asset, judgement):
             return
         judged.verdicts.append((book.case_id, plan.id, plan.asset, judgement))
         if judgement.verdict is Verdict.CONTRADICTED:
-            rule = "LEG-6" if judgement.reason.startswith("late") else "LEG-5"
-            judged.notices.append(Notice(rule, "HIGH", f"leg {plan.ref}: {judgement.reason}", book.case_id, plan.id))
+            judged.notices.extend(about_leg(book.case_id, plan, judgement.reason, before))

@@ -7,7 +7,7 @@ from tracer.book import Book, Flow, Numbered
 from tracer.custody.case import LegKind
 from tracer.custody.ledger import Entry, Place
 from tracer.custody.lookalike import LookAlikes
-from tracer.matching import Match
+from tracer.matching import Match, Plan
 from tracer.types import Asset, AssetId, AssetKind, Holder, Kind, Role
 from tracer.units import format_units
 
@@ -25,6 +25,15 @@ class Notice:
     case_id: int | None = None
     leg_id: int | None = None
     tx_id: int | None = None
+
+
+def about_leg(case_id: int, plan: Plan, reason: str, before: str) -> list[Notice]:
+    """LEG-5, LEG-6: what goes against a leg's plan, as far as it was not told; reason, before: of its verdicts."""
+    new = [said for said in reason.split("; ") if said not in before.split("; ")]
+    rules = ["LEG-6" if said.startswith("late") else "LEG-5" for said in new]
+    return [
+        Notice(rule, "HIGH", f"leg {plan.ref}: {said}", case_id, plan.id) for rule, said in zip(rules, new, strict=True)
+    ]
 
 
 def about_postings(

@@ -91,10 +91,10 @@ def test_a_clock_warns_at_its_own_share() -> None:
         ([agreed(T0 + 10), claimed(T0 + 68)], T0 + 69, T0 + 102, "forecast"),
         # No stage since the start: nothing tells.
         ([], T0 + 50, None, "running"),
-        # The pace is long past: it cannot stop before now.
-        ([agreed(T0 + 1)], T0 + 60, T0 + 60, "running"),
+        # The pace is long past: the stage under way cannot end before now, and the other one takes a second.
+        ([agreed(T0 + 1)], T0 + 60, T0 + 61, "running"),
         # The share of the limit is told first.
-        ([agreed(T0 + 34)], T0 + 80, T0 + 102, "warned"),
+        ([agreed(T0 + 34)], T0 + 80, T0 + 114, "warned"),
     ],
 )
 def test_a_forecast_is_the_mean_time_of_the_stages_since_the_start_for_each_to_come(

@@ -1,11 +1,12 @@
 """The rules about prices, the bond and money: when each fires, and when not."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.unit.custody_facts import DAY, HOUR, T0, facts, leg, preset, record, ruled, told
+from tests.unit.custody_facts import DAY, HOUR, T0, asset, facts, leg, preset, record, ruled, told
 from tracer.custody.record import Record
 
 PLAIN = preset()
@@ -110,6 +111,56 @@ def test_the_latest_valuation_before_the_award_of_that_asset_counts() -> None:
     assert not told("PRICE-2", facts(*case, *two), FRESH)
 
 
+# Sales: PRICE-1, PRICE-4, MATH-1
+
+
+def sold(amount: str, proceeds: str, venue: str = "osl") -> Record:
+    return record(40, "sale", T0 + DAY, asset="bitcoin:BTC", amount=amount, venue=venue, proceeds=proceeds)
+
+
+OFFERED = (inquiry(), reserve("900 HKD"), quote(20, "osl", "1000 HKD"))
+
+
+@pytest.mark.parametrize(
+    ("done", "fires"),
+    [
+        (sold("2", "1000 HKD"), False),
+        (sold("2", "999.99 HKD"), True),
+        (sold("0.5", "250 HKD"), False),  # a part, at the price of the whole
+        (sold("0.5", "249.99 HKD"), True),
+    ],
+)
+def test_a_sale_brings_for_each_unit_what_had_won(done: Record, fires: bool) -> None:
+    text = f"{done.body.amount} bitcoin:BTC brought {done.body.sum}; osl had won with 1000.00 HKD for 2"  # type: ignore[attr-defined]
+    refs = ("record:40", "record:30")
+    assert told("PRICE-1", facts(*OFFERED, award(), done), PLAIN) == ([("HIGH", text, refs, True)] if fires else [])
+
+
+def test_without_an_award_a_sale_is_held_against_the_lowest_price() -> None:
+    eighty = ruled(reserve_percent=80)
+    assert not told("PRICE-1", facts(*OFFERED, sold("2", "720 HKD")), eighty)
+    text = "2 bitcoin:BTC brought 719.99 HKD; the lowest price is 720.00 HKD for 2"
+    found = [("HIGH", text, ("record:40", "record:11"), True)]
+    assert told("PRICE-1", facts(*OFFERED, sold("2", "719.99 HKD")), eighty) == found
+    assert not told("PRICE-1", facts(sold("2", "1 HKD")), eighty), "nobody said what is too low"
+    [(severity, _, _, shown)] = told("PRICE-1", facts(*OFFERED, sold("2", "5000 CNY")), eighty)
+    assert (severity, shown) == ("WARN", False)
+
+
+def test_it_is_sold_to_whoever_had_won() -> None:
+    text = "2 bitcoin:BTC was sold to other; osl had won"
+    found = [("HIGH", text, ("record:40", "record:30"), True)]
+    assert told("PRICE-4", facts(*OFFERED, award(), sold("2", "1000 HKD", "other")), PLAIN) == found
+    assert not told("PRICE-4", facts(*OFFERED, award(), sold("2", "1000 HKD")), PLAIN)
+
+
+def test_no_more_is_sold_than_was_delivered() -> None:
+    there = replace(asset(), symbol="BTC", chain="bitcoin", delivered=2 * 10**8)
+    assert not told("MATH-1", facts(there, sold("2", "1000 HKD")), PLAIN)
+    text = "sales are of 2.00000001 BTC; 2.00000000 BTC was delivered"
+    assert told("MATH-1", facts(there, sold("2.00000001", "1000 HKD")), PLAIN) == [("HIGH", text, ("record:40",), True)]
+
+
 # PRICE-3
 
 RESERVED = ruled(reserve_needed=True)
@@ -202,7 +253,11 @@ def sealed(number: int, venue: str, price: str, nonce: str) -> Record:
         ([sealed(15, "osl", "900.01 HKD", "n1")], "n1", True),
         ([sealed(15, "other", "900.01 HKD", "n1")], "n1", False),  # another venue's
         ([sealed(15, "osl", "900.01 HKD", "n1"), sealed(16, "osl", "900.00 HKD", "n1")], "n1", False),
-        ([sealed(25, "osl", "900.00 HKD", "n1")], "n1", True),  # committed after its quote was filed
+        (
+            [sealed(25, "osl", "900.00 HKD", "n1")],
+            "n1",
+            False,
+        ),  # filed after its quote, it binds nobody
     ],
 )
 def test_a_quote_is_what_its_venue_had_committed_to(commitments: list[Record], nonce: str, fires: bool) -> None:

@@ -10,11 +10,16 @@ from test_filed_afterwards import filed, told
 from test_oversight_laws import BEIJING, PAYMENTS, Story
 
 from tracer.custody.filing import RecordRefused
-from tracer.custody.records import Approval, Award, Bond, Hold, Inquiry, Quote, Reserve, Valuation, Withdrawal
+from tracer.custody.judge import WITHDRAWN
+from tracer.custody.records import Approval, Award, Bond, Hold, Inquiry, Power, Quote, Reserve, Valuation, Withdrawal
+from tracer.report.casestatus import case_status
+from tracer.report.custody import legs
 from tracer.store.casefacts import load_facts
+from tracer.store.reader import snapshot
 from tracer.store.recording import OUT_OF_TOUCH_S
 from tracer.types import BlockRef, Hash
 
+BLOCK = "7:" + "ab" * 32
 DOUBTED = ("CRITICAL", False, "open")
 
 
@@ -154,3 +159,44 @@ def test_an_open_alert_says_what_is_so_now_and_the_earlier_words_stay_on_record(
         ("resolved", "the bond of 109.99 HKD is 109 % of 100.00 HKD; 110 % is required"),
         ("open", "the bond of 109.99 HKD is 10 % of 1000.00 HKD; 110 % is required"),
     ]
+
+
+def test_a_leg_that_is_withdrawn_is_judged_so_at_once_and_judged_alike_anew(story: Story) -> None:
+    def verdicts() -> dict[str, str]:
+        with story.store.connection.begin():
+            rows = story.store.connection.exec_driver_sql("SELECT leg_ref, reason FROM v_leg").all()
+        return dict(map(tuple, rows))
+
+    def judged_anew() -> list[str]:
+        with snapshot(story.store.path) as reader:
+            return [check.reason for check in legs(reader, "HD-1").checks if check.rule == "JUDGE-1"]
+
+    story.mine()
+    before = judged_anew()
+    filed(story, "withdrawal", Withdrawal(leg="deposit", reason="planned by mistake"), ref="w1")
+    assert verdicts()["deposit"] == WITHDRAWN and judged_anew() == before
+    with snapshot(story.store.path) as reader:
+        counts = {row["kind"]: row["withdrawn"] for row in case_status(reader, "HD-1").data["legs"]}
+    assert counts["DEPOSIT"] == 1
+    filed(story, "withdrawal", Withdrawal(leg="receive", reason="planned by mistake"), ref="w2", supersedes="w1")
+    assert verdicts()["deposit"] == "nothing arrived yet" and verdicts()["receive"] == WITHDRAWN
+    with story.store.connection.begin():
+        story.play.reload()
+    story.mine()
+    assert verdicts()["receive"] == WITHDRAWN and judged_anew() == before
+
+
+@pytest.mark.parametrize(
+    ("watch", "block", "said"),
+    [
+        ("nosuch", BLOCK, "no watch 'nosuch'"),
+        ("agency", "99:zz", "HEIGHT:HASH"),
+        ("agency", "", "HEIGHT:HASH"),
+    ],
+)
+def test_a_power_is_over_an_address_of_the_case_as_of_a_block(story: Story, watch: str, block: str, said: str) -> None:
+    body = {"rule": "APPROVE-1", "severity": "CRITICAL", "detail": "an allowance", "watch": watch}
+    with pytest.raises(RecordRefused, match=said):
+        filed(story, "power", Power.model_construct(**body, block=block))
+    for at in (BLOCK, "-"):
+        filed(story, "power", Power(**{**body, "watch": "agency", "block": at}))  # type: ignore[arg-type]

@@ -89,7 +89,8 @@ def forecast(
 ) -> int | None:
     """When a clock would stop if the stages still to come took as long, each, as those since its start took on average.
 
-    None where no stage was reached since, or the event that stops it belongs to no stage.
+    The one that is under way ends now at the earliest. None where no stage was reached since, or the event that stops
+    it belongs to no stage.
     """
     end = stage_of(stop, preset)
     if end is None:
@@ -101,7 +102,7 @@ def forecast(
         return None
     latest = max(at for at in since.values() if at is not None)
     pace = (latest - start) // done
-    return max(now, latest + pace * left)
+    return max(now, latest + pace) + pace * (left - 1)
 
 
 def stage_of(event: str, preset: Preset) -> str | None:

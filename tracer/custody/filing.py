@@ -240,9 +240,9 @@ def _quote(draft: Draft, facts: CaseFacts) -> None:
     begun = next(record.at for record, _ in facts.of("inquiry", kinds.Inquiry) if record.ref == body.inquiry)
     if draft.at < begun:
         raise RecordRefused(f"inquiry {body.inquiry} began at {instant_text(begun)}, after that quote")
-    _before_award(draft, facts, body.inquiry)
+    won = {said.quote for _, said in facts.of("award", kinds.Award)}  # its award does not stand without it: PRICE-4
     for record, said in facts.of("quote", kinds.Quote):
-        if record.ref == draft.supersedes:
+        if record.ref == draft.supersedes and record.ref not in won:
             _before_award(draft, facts, said.inquiry)
         if (said.inquiry, said.venue) == (body.inquiry, body.venue) and record.ref != draft.supersedes:
             raise RecordRefused(f"{body.venue} has quoted for {body.inquiry} already", "Supersede that quote.")
@@ -262,6 +262,13 @@ def _before_award(draft: Draft, facts: CaseFacts, inquiry: str) -> None:
     awarded = {said.inquiry for _, said in facts.of("award", kinds.Award)}
     if draft.supersedes is not None and inquiry in awarded:
         raise RecordRefused(f"inquiry {inquiry} was awarded already", STAYS)
+
+
+def _power(draft: Draft, _: CaseFacts) -> None:
+    block = cast(kinds.Power, draft.body).block
+    if block != "-" and not re.fullmatch("[0-9]{1,18}:[0-9a-f]{64}", block):
+        text = "block: expected HEIGHT:HASH, the hash of 64 hex digits, or - where no node was asked"
+        raise RecordRefused(text, "`tracerd inspect --record NAME` files what nodes say.")
 
 
 def _commitment(draft: Draft, facts: CaseFacts) -> None:
@@ -307,6 +314,7 @@ CONTRADICTIONS: dict[str, Callable[[Draft, CaseFacts], None]] = {
     "award": _award,
     "quote": _quote,
     "quote-commitment": _commitment,
+    "power": _power,
     "reserve": _reserve,
     "bond": _bond,
     "bond-release": _release,

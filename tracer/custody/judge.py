@@ -63,6 +63,10 @@ class Attested:
         return self.valid_from <= time and (self.valid_to is None or time <= self.valid_to)
 
 
+WITHDRAWN = "withdrawn: nothing is to arrive any more"
+"""The reason of a leg that was given up, or superseded, before anything arrived."""
+
+
 def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[Attested, ...]) -> Judgement:
     """Judge one leg at a tip: what arrived, whether on time, as planned, confirmed, and to whose address."""
     plan = leg.plan
@@ -70,15 +74,15 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     lane = max((arrival.lane for arrival in leg.arrivals), default=Lane.REPORTED)
     claims = [Claim("movement", lane, tuple(f"movement:{a.movement_id}" for a in leg.arrivals))]
     if not leg.arrivals and leg.withdrawn:
-        return Judgement(Verdict.NOT_SHOWN, "withdrawn: nothing is to arrive any more", ())
+        return Judgement(Verdict.NOT_SHOWN, WITHDRAWN, ())
     if not leg.arrivals:
         if overdue:
             return Judgement(Verdict.CONTRADICTED, "late: nothing arrived by the deadline", ())
         reason = "voided by reorg: its transaction left the chain" if leg.voided else "nothing arrived yet"
         return Judgement(Verdict.NOT_SHOWN, reason, ())
-    problem = contradiction(leg, overdue)
-    if problem:
-        return Judgement(Verdict.CONTRADICTED, problem, tuple(claims))
+    problems = contradictions(leg, overdue)
+    if problems:
+        return Judgement(Verdict.CONTRADICTED, "; ".join(problems), tuple(claims))
     if any(arrival.doubted for arrival in leg.arrivals):
         return Judgement(
             Verdict.NOT_SHOWN, "arrived, but the receiver's balance changed by another amount", tuple(claims)
@@ -99,18 +103,19 @@ def judge_leg(leg: LegState, tip_time: int, marks: Marks, attestations: tuple[At
     return Judgement(Verdict.SHOWN, f"arrived as planned, {state}", tuple(claims))
 
 
-def contradiction(leg: LegState, overdue: bool) -> str | None:
-    """Say what about a leg's arrivals goes against the plan; None if nothing does."""
-    plan = leg.plan
+def contradictions(leg: LegState, overdue: bool) -> list[str]:
+    """Say what about a leg's arrivals goes against the plan; empty if nothing does."""
+    plan, found = leg.plan, list[str]()
     if leg.arrived > plan.amount + plan.tolerance:
-        return "excess: more arrived than planned"
+        found.append("excess: more arrived than planned")
     if leg.fees > plan.max_fee:
-        return "fee: more was paid than the leg allows"
+        found.append("fee: more was paid than the leg allows")
     if overdue and not leg.complete:
-        return "shortfall: less than planned had arrived by the deadline"
-    if plan.deadline is not None and any(arrival.time > plan.deadline for arrival in leg.arrivals):
-        return "late: part of the amount arrived after the deadline"
-    return None
+        found.append("shortfall: less than planned had arrived by the deadline")
+    late = [arrival.time > plan.deadline for arrival in leg.arrivals] if plan.deadline is not None else []
+    if any(late):
+        found.append(f"late: {'all' if all(late) else 'part'} of the amount arrived after the deadline")
+    return found
 
 
 def judge_conservation(asset: AssetId, totals: Totals, doubts: Sequence[str] = (), lost: int = 0) -> Judgement:

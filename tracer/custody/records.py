@@ -309,9 +309,9 @@ class Power(Body):
         description='one of "APPROVE-1", "TOKEN-1", "FORK-1", "INV-1"'
     )
     severity: Literal["INFO", "WARN", "CRITICAL"] = Field(description='one of "INFO", "WARN", "CRITICAL"')
-    watch: Line = Field(description="the address")
+    watch: Line = Field(description="the id of a watch, or its address")
     detail: Line = Field(description=LINE_SAID)
-    block: Line = Field(description="HEIGHT:HASH")
+    block: Line = Field(description="HEIGHT:HASH, or - where no node was asked")
 
 
 class Shown(Table):

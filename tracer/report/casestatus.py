@@ -8,6 +8,7 @@ from tracer.custody.assess import Assessor
 from tracer.custody.clocks import ClockState, still_missing, with_hands
 from tracer.custody.facts import AssetFacts, CaseFacts, Unseen
 from tracer.custody.instants import instant_text
+from tracer.custody.judge import WITHDRAWN
 from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import parse_preset
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
@@ -206,7 +207,7 @@ def read_legs(reader: Reader, case_id: int) -> Legs:
         if row is None:
             none = {"kind": kind, "planned": 0, SHOWN: 0, NOT_SHOWN: 0, CONTRADICTED: 0, "withdrawn": 0}
             row = counts.setdefault(kind, none)
-        gone = reason.startswith("withdrawn")
+        gone = reason == WITHDRAWN
         row["withdrawn" if gone else verdict] += 1
         row["planned"] += not gone
         if verdict == CONTRADICTED and len(late) < MOST:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from tracer.book import Book
 from tracer.casework import Casework
 from tracer.chain import Marks
-from tracer.custody.judge import Attested
+from tracer.custody.judge import WITHDRAWN, Attested
 from tracer.custody.ledger import Totals
 from tracer.custody.lookalike import LookAlikes
 from tracer.matching import Arrival, LegState
@@ -261,7 +261,14 @@ def load_book(connection: Connection, chain: ChainHandle, case_id: int, ref: str
         book.held[Holder(bytes(key)), AssetId(caip19)] = int(amount)
     book.judged = load_judged(connection, chain, case_id)
     book.unsettled |= {leg.plan.id for leg in book.legs if (leg.plan.id, leg.plan.asset) not in book.judged}
+    book.unsettled |= {leg.plan.id for leg in book.legs if leg.withdrawn is not said_withdrawn(book, leg)}
     return book
+
+
+def said_withdrawn(book: Book, leg: LegState) -> bool:
+    """Whether the verdict that stands says that a leg was withdrawn, as far as nothing had arrived for it."""
+    _, reason = book.judged.get((leg.plan.id, leg.plan.asset), ("", ""))
+    return reason == WITHDRAWN or (leg.withdrawn and bool(leg.arrivals))
 
 
 def load_judged(

@@ -8,12 +8,15 @@ from types import MappingProxyType
 from sqlalchemy import text
 
 from tracer.custody.case import Case, Leg, LegKind, Watch, check_case
+from tracer.custody.facts import CaseFacts
 from tracer.custody.filing import Draft, RecordRefused, check_draft, check_name, ref_of, superseded_id
+from tracer.custody.judge import WITHDRAWN, Judgement, Verdict
 from tracer.custody.record import Record
-from tracer.custody.records import Control, Inquiry, PlannedLeg, Sale, Statement, Valuation
+from tracer.custody.records import Control, Inquiry, PlannedLeg, Power, Sale, Statement, Valuation, Withdrawal
 from tracer.errors import CaseRefused
 from tracer.proof.control.ethereum import ContractSaid
 from tracer.store.appended import insert_record
+from tracer.store.blockrows import insert_judged
 from tracer.store.cases import insert_legs, next_id
 from tracer.store.chains import ChainHandle
 from tracer.store.controlled import shown_control
@@ -129,6 +132,8 @@ def file_record(
     preset = store.oversight.cases[case_id].assessor.preset
     check_draft(draft, facts, preset, lambda name: has_watch(store, case_id, name), now)
     check_amounts(store, draft)
+    if isinstance(draft.body, Power):
+        check_power(store, case_id, draft.body)
     if isinstance(draft.body, Control):
         draft = replace(draft, body=shown_control(store, (case_id, case_ref), draft.body, facts, now, said))
     ref = ref_of(draft, facts)
@@ -143,6 +148,7 @@ def file_record(
             attest(store, case_id, ref, draft, body, number)
         case _:
             pass
+    judge_withdrawn(store, facts, draft, chains, now)
     if draft.kind == "document":
         keep_document(store, case_id, ref, str(getattr(draft.body, "title", ref)), draft, number)
     who = (draft.actor, draft.second, draft.at, now)
@@ -166,6 +172,16 @@ def has_watch(store: Store, case_id: int, name: str) -> bool:
     """Whether a case has a watch of a name."""
     find = text("SELECT EXISTS (SELECT 1 FROM watch WHERE case_id = :c AND ref = :r)")
     return bool(store.connection.execute(find, {"c": case_id, "r": name}).scalar_one())
+
+
+def check_power(store: Store, case_id: int, body: Power) -> None:
+    """What is said to be in others' power is an address of the case, by name or text; raises RecordRefused."""
+    find = text(
+        "SELECT EXISTS (SELECT 1 FROM watch w JOIN holder h ON h.id = w.holder_id WHERE w.case_id = :c"
+        " AND (w.ref = :r OR h.address = :r OR lower(hex(h.key)) = lower(:r)))"
+    )
+    if not store.connection.execute(find, {"c": case_id, "r": body.watch}).scalar_one():
+        raise RecordRefused(f"the case has no watch {body.watch!r}", "Name a watch of the case, or its address.")
 
 
 def asset_of(store: Store, name: str) -> Asset:
@@ -284,6 +300,25 @@ def attest(store: Store, case_id: int, ref: str, draft: Draft, body: Statement, 
     row = (known.watches[body.watch], known.institutions[body.institution], document, body.valid_from, body.valid_to)
     columns = "watch_id institution_id document_id valid_from valid_to record_id"
     insert_many(store.connection, AttestationRow, columns, [(*row, number)])
+
+
+def judge_withdrawn(
+    store: Store, facts: CaseFacts, draft: Draft, chains: Mapping[ChainId, ChainHandle], now: int
+) -> None:
+    """Give the verdicts of legs for which nothing is to arrive any more, or is again, with the record that says so."""
+    gone = {draft.body.leg} if isinstance(draft.body, Withdrawal) else set[str]()
+    if draft.kind == "leg" and draft.supersedes is not None:
+        gone.add(draft.supersedes)
+    old = next((one for one in facts.current.get("withdrawal", ()) if one.ref == draft.supersedes), None)
+    back = {old.body.leg} - gone if old is not None and isinstance(old.body, Withdrawal) else set[str]()
+    for ref in sorted(gone | back):
+        leg = facts.leg(ref)
+        if leg is None or leg.arrivals or leg.chain not in facts.chains:
+            continue
+        said = Judgement(Verdict.NOT_SHOWN, WITHDRAWN if ref in gone else "nothing arrived yet", ())
+        asset = AssetId(leg.asset)
+        chain = chains[ChainId(asset.partition("/")[0])]
+        insert_judged(store, chain, facts.chains[leg.chain].tip_id, [(facts.id, leg.id, asset, said)], [], now)
 
 
 def keep_document(store: Store, case_id: int, ref: str, title: str, draft: Draft, number: int) -> int:

@@ -62,9 +62,10 @@ def moved_in_hold(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]
             sure = [one for one in inside if within(hold, one.time)]
             first = sure[0] if sure else inside[0]
             when = "during" if sure else "after the end, which was filed later, of"
+            name = facts.origin(record)
             yield Found(
-                f"leg:{leg.ref}:{facts.origin(record)}",
-                f"leg {leg.ref} was paid at {instant_text(first.time)}, {when} hold {facts.origin(record)} of {hold.court}",
+                f"leg:{leg.ref}:{name}",
+                f"leg {leg.ref} was paid at {instant_text(first.time)}, {when} hold {name} of {hold.court}",
                 (f"record:{record.id}", *(f"movement:{one.movement_id}" for one in inside)),
                 shown=bool(sure),
                 leg=leg.id,
@@ -91,9 +92,10 @@ def left_in_hold(facts: CaseFacts, _: Preset) -> Iterator[Found]:
             if holds(record, hold, one.time):
                 amount, sure = f"{format_units(one.amount, one.decimals)} {one.symbol}", within(hold, one.time)
                 when = "during" if sure else "after the end, which was filed later, of"
+                name = facts.origin(record)
                 yield Found(
-                    f"entry:{one.entry_id}:{facts.origin(record)}",
-                    f"{amount} moved at {instant_text(one.time)}, {when} the hold {facts.origin(record)} of {hold.court}",
+                    f"entry:{one.entry_id}:{name}",
+                    f"{amount} moved at {instant_text(one.time)}, {when} the hold {name} of {hold.court}",
                     (f"record:{record.id}", f"entry:{one.entry_id}", f"block:{one.block_id}"),
                     shown=sure,
                 )

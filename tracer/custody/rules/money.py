@@ -1,14 +1,17 @@
 """Rules about money: settlements add up, and what was credited went where it belongs. Pure."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import floor
 
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.money import Money, read_money, read_rate
 from tracer.custody.preset import Preset
+from tracer.custody.record import Record
 from tracer.custody.records import Credit, Remittance, Sale, Settlement
 from tracer.types import Lane
+from tracer.units import format_units
 
 
 def settled(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -24,10 +27,27 @@ def settled(facts: CaseFacts, _: Preset) -> Iterator[Found]:
             text = f"{proceeds} x {body.rate} - {fees} is {Money(credited.currency, floor(exact))}, not {credited}"
             yield Found(f"record:{record.ref}", text, (f"record:{record.id}",))
     yield from passed_on(facts)
+    yield from oversold(facts)
+
+
+def oversold(facts: CaseFacts) -> Iterator[Found]:
+    """More of MATH-1: no more is sold of an asset than was delivered of it."""
+    sold: dict[str, list[tuple[Record, int]]] = {}
+    named = {f"{asset.chain}:{asset.symbol}": asset for asset in facts.assets}
+    for record, body in facts.of("sale", Sale):
+        if body.asset in named:
+            units = Fraction(body.amount) * 10 ** named[body.asset].decimals
+            sold.setdefault(body.asset, []).append((record, int(units)))
+    for name, parts in sold.items():
+        asset, whole = named[name], sum(units for _, units in parts)
+        if whole > asset.delivered:
+            there, gone = (format_units(one, asset.decimals) for one in (whole, asset.delivered))
+            text = f"sales are of {there} {asset.symbol}; {gone} {asset.symbol} was delivered"
+            yield Found(f"sold:{name}", text, tuple(f"record:{record.id}" for record, _ in parts))
 
 
 def passed_on(facts: CaseFacts) -> Iterator[Found]:
-    """The rest of MATH-1: what sales brought is what was settled, and what was settled is what the bank credited.
+    """More of MATH-1: what sales brought is what was settled, and what was settled is what the bank credited.
 
     Where nothing is settled, no currency is exchanged: the bank credits what sales brought.
     """

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 
 from tracer.custody.facts import CaseFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text, span_text
-from tracer.custody.money import percent_of
+from tracer.custody.money import Money, percent_of
 from tracer.custody.preset import Preset
 from tracer.custody.record import Record
-from tracer.custody.records import Award, Inquiry, Quote, QuoteCommitment, Recovery, Reserve, Valuation
+from tracer.custody.records import Award, Inquiry, Quote, QuoteCommitment, Recovery, Reserve, Sale, Valuation
 from tracer.types import Lane
 
 Quotes = list[tuple[Record, Quote]]
@@ -34,6 +37,50 @@ def below_reserve(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
             elif preset.rules.recovery_needed and quote.sum.minor < reserve.sum.minor and quote.venue not in buyers:
                 text = f"{quote.venue} won with {quote.sum}, below {reserve.sum}, and filed no recovery agreement"
                 yield Found(f"record:{award.ref}", text, refs, shown=False)
+    yield from sold_below(facts, preset)
+
+
+def sold_below(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
+    """PRICE-1 of sales: one brought less, for each unit, than the award said, or than the lowest price without one."""
+    inquiries = {record.ref: body for record, body in facts.of("inquiry", Inquiry)}
+    reserves = {body.inquiry: (record, body.sum) for record, body in facts.of("reserve", Reserve)}
+    agreed = {inquiries[q.inquiry].asset: (a, q) for a, _, q, _ in awards(facts) if q.inquiry in inquiries}
+    for sale, body in facts.of("sale", Sale):
+        offered = [ref for ref, one in inquiries.items() if one.asset == body.asset and ref in reserves]
+        if body.asset in agreed:
+            record, quote = agreed[body.asset]
+            price, whole, words = quote.sum, Fraction(inquiries[quote.inquiry].amount), f"{quote.venue} had won with"
+        elif offered:
+            record, price = reserves[offered[-1]]
+            price = Money(price.currency, ceil(percent_of(price, preset.rules.reserve_percent)))
+            whole, words = Fraction(inquiries[offered[-1]].amount), "the lowest price is"
+        else:
+            continue
+        refs = (f"record:{sale.id}", f"record:{record.id}")
+        text = f"{body.amount} {body.asset} brought {body.sum}; {words} {price} for {whole_text(whole)}"
+        if price.currency != body.sum.currency:
+            yield Found(f"record:{sale.ref}", text, refs, shown=False, severity="WARN")
+        elif body.sum.minor * whole < price.minor * Fraction(body.amount):
+            yield Found(f"record:{sale.ref}", text, refs)
+
+
+def whole_text(amount: Fraction) -> str:
+    """Write an amount that has an end in decimals."""
+    return f"{Decimal(amount.numerator) / Decimal(amount.denominator):f}"
+
+
+def sold_elsewhere(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+    """PRICE-4 of sales: it was sold to another venue than the one that had won."""
+    inquiries = {record.ref: body.asset for record, body in facts.of("inquiry", Inquiry)}
+    winners: dict[str, dict[str, int]] = {}
+    for award, _body, quote, _won in awards(facts):
+        winners.setdefault(inquiries.get(quote.inquiry, ""), {})[quote.venue] = award.id
+    for sale, body in facts.of("sale", Sale):
+        won = winners.get(body.asset)
+        if won is not None and body.venue not in won:
+            text = f"{body.amount} {body.asset} was sold to {body.venue}; {', '.join(sorted(won))} had won"
+            refs = (f"record:{sale.id}", *(f"record:{number}" for number in won.values()))
+            yield Found(f"record:{sale.ref}", text, refs)
 
 
 def stale_valuation(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
@@ -83,7 +130,7 @@ def first_offer(facts: CaseFacts, inquiry: Record) -> int | None:
     return min(made, default=None)
 
 
-def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
+def not_the_best(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
     """PRICE-4: another valid quote was better than the one that won, or the one that won was not valid."""
     quotes = {record.ref for record, _ in facts.of("quote", Quote)}
     for award_, body in facts.of("award", Award):
@@ -107,6 +154,7 @@ def not_the_best(facts: CaseFacts, _: Preset) -> Iterator[Found]:
             best, said = max(better, key=lambda item: item[1].sum.minor)
             text = f"{quote.venue} won with {quote.sum}; {said.venue} had offered {said.sum}"
             yield Found(f"record:{award.ref}", text, (*refs, f"record:{best.id}"))
+    yield from sold_elsewhere(facts, preset)
 
 
 def late_quote(facts: CaseFacts, _: Preset) -> Iterator[Found]:
@@ -163,8 +211,8 @@ def valid_quotes(facts: CaseFacts, inquiry: str) -> Quotes:
     sealed = [(r.id, b) for r, b in facts.of("quote-commitment", QuoteCommitment) if b.inquiry == inquiry]
 
     def opens(quote: Quote, number: int) -> bool:
-        own = [(filed < number, filed, body.sha256) for filed, body in sealed if body.venue == quote.venue]
-        return not own or (max(own)[0] and max(own)[2] == commitment(quote))
+        own = [(filed, body.sha256) for filed, body in sealed if body.venue == quote.venue and filed < number]
+        return not own or max(own)[1] == commitment(quote)
 
     return [
         (record, body)
@@ -179,10 +227,17 @@ def commitment(quote: Quote) -> str:
 
 
 RULES = (
-    Rule("PRICE-1", "HIGH", Lane.ATTESTED, "sold below the reserve", on_case=below_reserve),
+    Rule("PRICE-1", "HIGH", Lane.ATTESTED, "sold below the reserve, or the award", on_case=below_reserve, version=2),
     Rule("PRICE-2", "WARN", Lane.ATTESTED, "the valuation was stale", on_case=stale_valuation),
     Rule("PRICE-3", "HIGH", Lane.ATTESTED, "no reserve before the inquiry", on_case=no_reserve, version=2),
-    Rule("PRICE-4", "HIGH", Lane.ATTESTED, "the winner is not the best valid quote", on_case=not_the_best),
+    Rule(
+        "PRICE-4",
+        "HIGH",
+        Lane.ATTESTED,
+        "the winner is not the best valid quote, or no winner",
+        on_case=not_the_best,
+        version=2,
+    ),
     Rule("PRICE-5", "WARN", Lane.ATTESTED, "a quote came late", on_case=late_quote, version=2),
     Rule("PRICE-6", "WARN", Lane.ATTESTED, "too few quotes", on_case=too_few),
 )
