@@ -166,6 +166,13 @@ def print_questions(answer: Answer, screen: Screen) -> None:
         screen.wrapped(f"  {row['question']:<26}", f"{row['asks']}  ({row['by']})")
 
 
+AMOUNTS = ("amount", "planned", "arrived", "seized", "credits", "held", "delivered", "fees", "unexplained")
+
+
+GAP, MOST_BLOCKS = 2, 50
+"""Blanks between columns; how many rows are printed one below the other, where they are too wide for a table."""
+
+
 def print_rows(answer: Answer, screen: Screen) -> None:
     """The rows of a question that views answer."""
     question, rows = answer.data["question"], answer.data["rows"]
@@ -174,12 +181,22 @@ def print_rows(answer: Answer, screen: Screen) -> None:
         screen.line("  nothing")
         return
     columns = [name for name in rows[0] if name != "decimals"]
-    screen.table(columns, ([cell(name, row) for name in columns] for row in rows))
+    cells = [[cell(name, row) for name in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    if sum(widths) + GAP * len(widths) <= screen.width:
+        screen.table(columns, cells)
+        return
+    for row in cells[:MOST_BLOCKS]:
+        screen.line()
+        named = zip(columns, row, strict=True)
+        screen.pairs(2, [(f"{name:<{max(map(len, columns))}}", text) for name, text in named if text])
+    if cells[MOST_BLOCKS:]:
+        screen.line(f"{len(cells) - MOST_BLOCKS} more: `--json` prints them all.")
 
 
 def cell(name: str, row: Row) -> str:
     """A value as people read it: amounts in display units."""
     value = row[name]
-    if name in ("amount", "planned", "arrived") and value is not None and "decimals" in row:
+    if name in AMOUNTS and value is not None and "decimals" in row:
         return units(value, row)
     return "" if value is None else clean(str(value))

@@ -21,7 +21,9 @@ def inventory(reader: Reader, case_ref: str) -> list[Row]:
     case_id, _ = preset_of(reader, case_ref)
     facts, _ = light_facts(reader, case_id)
     facts.put_records(load_records(reader.connection, case_id))
-    rows = [followed(asset) for asset in facts.assets if asset.seized]
+    seized = "SELECT c.name, s.height FROM seizure s JOIN chain c ON c.id = s.chain_id WHERE s.case_id = :c"
+    heights = dict(reader.raw(seized, c=case_id))
+    rows = [followed(asset, heights[asset.chain]) for asset in facts.assets if asset.seized]
     for _, body in facts.of("declared-asset", DeclaredAsset):
         rows.append(row_of(DECLARED, body.chain, body.symbol, body.amount, body.source, body.lane))
     for _, claim in facts.of("external-claim", ExternalClaim):
@@ -30,9 +32,9 @@ def inventory(reader: Reader, case_ref: str) -> list[Row]:
     return rows
 
 
-def followed(asset: AssetFacts) -> Row:
-    """An asset whose chain is followed: what was seized of it, exactly."""
-    row = row_of(FOLLOWED, asset.chain, asset.symbol, str(asset.seized), f"block:{asset.block_id}", Lane.REPORTED)
+def followed(asset: AssetFacts, height: int) -> Row:
+    """An asset whose chain is followed: what was seized of it, exactly, after the block of the seizure."""
+    row = row_of(FOLLOWED, asset.chain, asset.symbol, str(asset.seized), f"{asset.chain} at {height}", Lane.REPORTED)
     return {**row, "decimals": asset.decimals}
 
 

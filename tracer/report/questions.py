@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tracer.custody.case import LegKind
 from tracer.errors import OperatorError
 from tracer.report import casehistory, casestatus, custody, inventory
+from tracer.report import licensed as receivers
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
 from tracer.report.places import begin, case_chains
 from tracer.store.reader import Reader
@@ -60,12 +61,6 @@ def legs_shown(rows: list[Row]) -> list[Check]:
     return [Check("LEG-5", row["leg_ref"], row["verdict"], row["reason"]) for row in rows]
 
 
-def licensed(rows: list[Row]) -> list[Check]:
-    """No open alert says that a receiver was not licensed."""
-    said = [row for row in rows if row["rule"] == "EXC-1"]
-    return [Check("EXC-1", r["leg_ref"], CONTRADICTED if r["shown"] else NOT_SHOWN, r["message"]) for r in said]
-
-
 def balances_agree(rows: list[Row]) -> list[Check]:
     """The last balance checks found what was observed."""
     odd = [row for row in rows if row["unobserved"] not in (None, "0")]
@@ -77,6 +72,16 @@ def nodes_agree(rows: list[Row]) -> list[Check]:
     odd = [row for row in rows if row["differs_from"] is not None]
     words = "another block than ours at height"
     return [Check("RECON-2", row["source"], CONTRADICTED, f"{words} {row['differs_from']}") for row in odd]
+
+
+def equations(rows: list[Row]) -> list[Check]:
+    """Seized and credited is held, delivered, paid as fees or unexplained, in every row."""
+    signs = {"seized": 1, "credits": 1, "held": -1, "delivered": -1, "fees": -1, "unexplained": -1}
+    odd = [row for row in rows if sum(sign * int(row[term]) for term, sign in signs.items())]
+    return [
+        Check("RECON-3", f"{row['chain']} {row['symbol']}", CONTRADICTED, f"does not close at block {row['height']}")
+        for row in odd
+    ]
 
 
 def leg_sql(*kinds: LegKind) -> str:
@@ -115,9 +120,10 @@ QUESTIONS = (
         "Which addresses of the plan are attested, by whom, until when?",
         "v_leg, v_attestation",
         sql="SELECT DISTINCT l.target AS watch_ref, l.target_address AS address, a.institution, a.document_sha256,"
-        " a.valid_from, a.valid_to FROM v_leg l LEFT JOIN v_attestation a ON a.case_ref = l.case_ref"
-        " AND a.watch_ref = l.target WHERE l.case_ref = :ref AND l.kind IN ('RECEIVE', 'DEPOSIT', 'RETURN')"
-        " ORDER BY 1, 5",
+        " strftime('%Y-%m-%dT%H:%M:%SZ', a.valid_from, 'unixepoch') AS valid_from_utc,"
+        " strftime('%Y-%m-%dT%H:%M:%SZ', a.valid_to, 'unixepoch') AS valid_to_utc, 'ATTESTED' AS lane"
+        " FROM v_leg l LEFT JOIN v_attestation a ON a.case_ref = l.case_ref AND a.watch_ref = l.target"
+        " WHERE l.case_ref = :ref AND l.kind IN ('RECEIVE', 'DEPOSIT', 'RETURN') ORDER BY 1, 5",
         judge=attested,
     ),
     Question(
@@ -143,18 +149,18 @@ QUESTIONS = (
         "was-it-licensed",
         EXCHANGE,
         "Was the exchange licensed when the deposit arrived?",
-        "v_record, v_alert",
-        sql="SELECT 'EXC-1' AS rule, leg_ref, shown, message FROM v_alert WHERE case_ref = :ref AND rule = 'EXC-1' AND"
-        " state NOT IN ('mined', 'resolved', 'voided') UNION ALL SELECT 'licence', NULL, 1, body FROM v_record"
-        " WHERE case_ref = :ref AND kind = 'licence'",
-        judge=licensed,
+        "v_leg, v_record",
+        rows=receivers.deposits,
+        judge=receivers.licensed,
     ),
     Question(
         "balance-at-a-block",
         AUDITOR,
-        "What did the case hold after each block? Recomputed by reconcile",
-        "v_ledger, reconcile",
-        custody.reconcile,
+        "What did the case hold after each block? `tracer reconcile` works the last one out anew",
+        "v_ledger",
+        sql="SELECT chain, height, time_utc, symbol, seized, credits, held, delivered, fees, unexplained, decimals"
+        " FROM v_ledger WHERE case_ref = :ref ORDER BY chain, symbol, height",
+        judge=equations,
     ),
     Question("every-edit", AUDITOR, "What was filed, and what changed?", "case history", casehistory.case_history),
     Question(

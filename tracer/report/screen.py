@@ -58,12 +58,16 @@ class Screen:
         for line in more:
             self.line(" " * rest + line)
 
+    @property
+    def width(self) -> int:
+        """How many characters a line has."""
+        return max(60, self.console.width)
+
     def _lines(self, text: str, first: int, rest: int) -> list[str]:
         """Cut a text at spaces, to be printed from column `first`, then from column `rest`."""
-        width = max(60, self.console.width)
         lines = wrap(
             " " * first + text,
-            width,
+            self.width,
             subsequent_indent=" " * rest,
             break_long_words=False,
             break_on_hyphens=False,
