@@ -62,7 +62,8 @@ def _never_closing(case: Case) -> list[str]:
         f"  {leg.ref:<20} {leg.kind.value}: nobody attested whose address {leg.target} is" for leg in open_[:_MOST_OPEN]
     ]
     lines += [f"  ... and {len(open_) - _MOST_OPEN} more legs"] if len(open_) > _MOST_OPEN else []
-    return ["Note: these legs can never be SHOWN without an [[attestation]] of their target", *lines]
+    head = "Note: these legs are not SHOWN before their target is attested, here or by `tracerd record attestation`"
+    return [head, *lines]
 
 
 def _watches(watches: Sequence[Watch], config: Config) -> list[str]:

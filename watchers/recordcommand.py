@@ -27,13 +27,20 @@ def options_of(body: type[Body]) -> list[click.Option]:
                 [f"--{key.replace('_', '-')}", f"field_{key}"],
                 multiple=listed,
                 is_flag=field.annotation is bool,
-                help=str(field.description),
+                help=helped(str(field.description), listed=listed, flag=field.annotation is bool),
                 required=field.is_required() and key != "sha256",
             )
         )
         if key == "sha256":
             found.append(click.Option(["--file", "field_file"], help="instead of --sha256: the file to hash"))
     return found
+
+
+def helped(said: str, *, listed: bool, flag: bool) -> str:
+    """The help of an option: how several values are given, and that a flag takes none."""
+    if flag:
+        return "say that it is so; takes no value"
+    return f"{said}; give the option once for each" if listed else said
 
 
 def command_of(kind: str, body: type[Body]) -> click.Command:

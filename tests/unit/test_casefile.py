@@ -530,11 +530,11 @@ def test_a_long_case_is_cut_with_its_counts(tmp_path: Path) -> None:
 
 def test_the_summary_names_legs_that_can_never_close(tmp_path: Path) -> None:
     text = describe_case(load(tmp_path, EXAMPLE), CONFIG)
-    assert "can never be SHOWN" not in text
+    assert "are not SHOWN before" not in text
     attestation = re.search(r"\[\[attestation\]\]\n(?:.+\n)+", EXAMPLE)
     assert attestation
     lines = describe_case(load(tmp_path, EXAMPLE.replace(attestation[0], "")), CONFIG).splitlines()
-    assert lines[-2] == "Note: these legs can never be SHOWN without an [[attestation]] of their target"
+    assert lines[-2].startswith("Note: these legs are not SHOWN before their target is attested, here or by")
     assert re.fullmatch(r"  deposit-btc +DEPOSIT: nobody attested whose address exchange-btc is", lines[-1])
     assert len(lines) <= 40
     legs = "".join(LEG.replace('"l"', f'"l{n}"').replace("SECURE", "RETURN").replace('"b"', '"x"') for n in range(5))

@@ -89,3 +89,16 @@ LEG, SAID = "record_id IS NOT NULL", "not as filed: "
 def test_a_row_that_was_changed_is_named(path: Path, sql: str, what: str) -> None:
     tamper(path, sql)
     assert odd(path) == SAID + what
+
+
+@pytest.mark.parametrize(
+    ("sql", "what"),
+    [
+        ("UPDATE record SET body = '{' WHERE kind = 'leg'", "leg new-leg"),
+        ("UPDATE record SET body = '{}' WHERE kind = 'attestation'", "attestation new-attestation"),
+        ("UPDATE asset SET decimals = 0 WHERE symbol = 'BTC'", "leg new-leg"),
+    ],
+)
+def test_what_cannot_be_read_any_more_is_named_too(path: Path, sql: str, what: str) -> None:
+    tamper(path, sql)
+    assert odd(path) == SAID + what

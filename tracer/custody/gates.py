@@ -15,6 +15,7 @@ any A | B                    one of several conditions
 A leg that was withdrawn is not planned, and a record that was superseded is not filed.
 """
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, get_args, get_origin
@@ -94,7 +95,7 @@ def record_fault(rest: str) -> str | None:
     if test and not sign:
         return f"expected {name}=VALUE"
     annotation = KINDS[kind].model_fields[name].annotation if test else None
-    if sign == ">=" and (annotation is not int or not value.isdecimal()):
+    if sign == ">=" and (annotation is not int or not re.fullmatch("[0-9]{1,12}", value)):
         return f"expected {name}=VALUE" if annotation is not int else f"expected a whole number, got {value!r}"
     if get_origin(annotation) is Literal and value not in get_args(annotation):
         return f"{name} is one of {', '.join(get_args(annotation))}, not {value!r}"

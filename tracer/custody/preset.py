@@ -15,12 +15,16 @@ from tracer.strict import Table, Unfit
 EVENTS = ("stage", "record", "leg", "last-leg", "seizure")
 
 
+MOST = 10**12
+"""The largest number that a preset may have."""
+
+
 class GateTable(Table):
     """A stage and the conditions that have to hold before a case stands in it; see `tracer.custody.gates`."""
 
     name: Line = Field(description="the name of a stage")
     gate: tuple[str, ...] = Field(strict=False, description="a list of conditions")
-    within_s: int | None = Field(default=None, gt=0, description="seconds since the stage before")
+    within_s: int | None = Field(default=None, gt=0, le=MOST, description="seconds since the stage before")
     unless: tuple[str, ...] = Field(
         default=(), strict=False, description="a list of conditions: while all hold, the stage is left out"
     )
@@ -45,7 +49,7 @@ class ClockTable(Table):
     """A span of time that the procedure is to keep, shown under each reading."""
 
     name: Line = Field(description="one line of text")
-    limit_s: int = Field(gt=0, description="seconds")
+    limit_s: int = Field(gt=0, le=MOST, description="seconds")
     warn_percent: int = Field(default=80, ge=1, le=100, description="a whole number from 1 to 100")
     reading: tuple[ReadingTable, ...] = Field(strict=False, min_length=1, description="[[clock.reading]] tables")
 
@@ -98,16 +102,21 @@ class Parameters(Table):
     bond_until: str = Field(default="", description="the stage before which the bond may not be released")
     reserve_percent: int = Field(default=100, ge=0, le=1000, description="the lowest price in percent of the reserve")
     reserve_needed: bool = Field(default=False, description="true or false")
-    min_quotes: int = Field(default=0, ge=0, description="how many quotes an award needs")
-    valuation_max_age_s: int = Field(default=0, ge=0, description="seconds; 0: a valuation does not age")
+    min_quotes: int = Field(default=0, ge=0, le=MOST, description="how many quotes an award needs")
+    valuation_max_age_s: int = Field(default=0, ge=0, le=MOST, description="seconds; 0: a valuation does not age")
     licensed_kinds: tuple[str, ...] = Field(
         default=(), strict=False, description="kinds of legs whose receiver is licensed"
     )
     recorded_kinds: tuple[str, ...] = Field(default=(), strict=False, description="kinds of legs that are filmed")
     recording_within_s: int = Field(
-        default=0, ge=0, description="seconds after a payment in which its recording is to be filed; 0: at once"
+        default=0,
+        ge=0,
+        le=MOST,
+        description="seconds after a payment in which its recording is to be filed; 0: at once",
     )
-    holding_proof_every_s: int = Field(default=0, ge=0, description="seconds between proofs of holding; 0: none needed")
+    holding_proof_every_s: int = Field(
+        default=0, ge=0, le=MOST, description="seconds between proofs of holding; 0: none needed"
+    )
     loss_percent: int = Field(
         default=0, ge=0, le=100, description="expected loss that an emergency sale needs; 0: none"
     )

@@ -3,7 +3,7 @@
 A record is never changed. A later one may supersede it: both stay, and the later one counts from when it was filed.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -124,7 +124,7 @@ class Reserve(Body):
 
 
 class QuoteCommitment(Body):
-    """The hash of a quote, filed before quotes are opened: SHA-256 of ``INQUIRY|VENUE|PRICE|NONCE`` in UTF-8."""
+    """The hash of a quote, filed before quotes are opened: SHA-256 of INQUIRY|VENUE|PRICE|NONCE in UTF-8."""
 
     inquiry: Id = Field(description="the id of an inquiry record")
     venue: Id = Field(description="the id of an institution")
@@ -352,7 +352,7 @@ class Closing(Body):
 class PlannedLeg(Body):
     """A leg that was planned after the case file; it counts for blocks that come after it was recorded."""
 
-    what: LegKindText = Field(description="SECURE, TEST, RECEIVE, CONSOLIDATE, TRANSFER, DEPOSIT, REFUND, RETURN, ..")
+    what: LegKindText = Field(description=", ".join(get_args(LegKindText)))
     asset: str = Field(description=ASSET_SAID)
     sources: Ids = Field(default=(), alias="from", strict=False, description="a list of watch ids")
     to: Id = Field(description="the id of a watch")

@@ -8,7 +8,7 @@ from tracer.custody.assess import Assessor
 from tracer.custody.clocks import ClockState, still_missing, with_hands
 from tracer.custody.facts import AssetFacts, CaseFacts, Unseen
 from tracer.custody.instants import instant_text
-from tracer.custody.judge import WITHDRAWN
+from tracer.custody.judge import UNOBSERVED_LOSS, WITHDRAWN
 from tracer.custody.preset import Preset
 from tracer.custody.presetfiles import parse_preset
 from tracer.report.answer import CONTRADICTED, NOT_SHOWN, SHOWN, Answer, Check, Row
@@ -266,7 +266,7 @@ def add_checks(reader: Reader, answer: Answer, case_id: int, case_ref: str) -> N
     data = answer.data
     for asset in data["assets"]:
         subject = f"{case_ref} {asset['symbol']} on {asset['chain']}"
-        clean = asset["unexplained"] == "0"
+        clean = asset["unexplained"] == "0" and not asset["unobserved"].startswith("-")
         answer.checks.append(Check("RECON-1", subject, SHOWN if clean else CONTRADICTED, said_unexplained(asset)))
     broken = broken_at(reader.connection, case_id, case_ref, latest=LATEST)
     text = f"the latest records (at most {LATEST}) have the digests that their columns give; `case history` checks all"
@@ -287,7 +287,9 @@ def add_checks(reader: Reader, answer: Answer, case_id: int, case_ref: str) -> N
 
 def said_unexplained(asset: Row) -> str:
     """What the ledger says of an asset."""
-    return "every base unit is explained" if asset["unexplained"] == "0" else "some value has no place in the ledger"
+    if asset["unexplained"] != "0":
+        return "some value has no place in the ledger"
+    return UNOBSERVED_LOSS if asset["unobserved"].startswith("-") else "every base unit is explained"
 
 
 def judged_anew(reader: Reader, case_ref: str) -> Check:

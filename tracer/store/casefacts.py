@@ -289,7 +289,9 @@ def read_unseen(connection: Connection, facts: CaseFacts) -> None:
             "SELECT DISTINCT c.name, a.caip19, k.holder_id, k.unobserved, k.id FROM balance_check k"
             " JOIN block b ON b.id = k.block_id AND b.canonical"
             f" JOIN watch w ON w.holder_id = k.holder_id AND w.case_id = :c AND w.role IN {CUSTODY}"
+            f" AND b.height >= w.birth AND {published('w')}"
             " JOIN seizure s ON s.case_id = :c AND s.chain_id = b.chain_id AND b.height > s.height"
+            f" AND {published('s')}"
             " JOIN chain c ON c.id = b.chain_id JOIN asset a ON a.id = k.asset_id"
             " WHERE k.unobserved != '0' ORDER BY a.id"
         ),

@@ -1,11 +1,15 @@
 """Holds the rows by which blocks are judged against the records that they were made from."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import orjson
+from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
+from tracer.custody.record import Body
 from tracer.custody.records import Filing, PlannedLeg, Statement
+from tracer.strict import Unfit, Unreadable
 from tracer.types import Asset, AssetId, AssetKind
 from tracer.units import base_units
 
@@ -37,7 +41,10 @@ def altered_legs(connection: Connection, keys: dict[str, int]) -> Iterator[str]:
         ),
         keys,
     ):
-        said = PlannedLeg.model_validate(orjson.loads(row.body))
+        said = read(PlannedLeg, row.body)
+        if said is None or row.decimals is None or row.fee_decimals is None:
+            yield f"leg {row.filed}"
+            continue
         name = (said.what, said.asset, said.to, sorted(set(said.sources)), said.not_before, said.deadline)
         plan = (row.filed, *name, said.needs_test)
         kept = (row.ref, row.kind, row.asset, row.target, sources.get(row.id, []), row.not_before, row.deadline)
@@ -45,9 +52,23 @@ def altered_legs(connection: Connection, keys: dict[str, int]) -> Iterator[str]:
             yield f"leg {row.filed}"
             continue
         asset, fee = of(row.decimals), of(row.fee_decimals)
-        wanted = (base_units(said.amount, asset), base_units(said.tolerance, asset), base_units(said.max_fee, fee))
-        if wanted != (int(row.amount), int(row.tolerance), int(row.max_fee)):
+        try:
+            wanted = [base_units(said.amount, asset), base_units(said.tolerance, asset), base_units(said.max_fee, fee)]
+        except Unfit:
+            wanted = []
+        if wanted != [int(row.amount), int(row.tolerance), int(row.max_fee)]:
             yield f"leg {row.filed}"
+
+
+B = TypeVar("B", bound=Body)
+
+
+def read(body: type[B], text_: str) -> B | None:
+    """What a record says; None if it does not say that any more."""
+    try:
+        return body.model_validate(orjson.loads(text_))
+    except (orjson.JSONDecodeError, ValidationError, Unreadable):
+        return None
 
 
 def of(decimals: int) -> Asset:
@@ -66,8 +87,8 @@ def altered_attestations(connection: Connection, keys: dict[str, int]) -> Iterat
         ),
         keys,
     ):
-        said = Statement.model_validate(orjson.loads(row.body))
-        plan = (said.watch, said.institution, said.valid_from, said.valid_to, row.document)
+        said = read(Statement, row.body)
+        plan = () if said is None else (said.watch, said.institution, said.valid_from, said.valid_to, row.document)
         if plan != (row.watch, row.institution, row.valid_from, row.valid_to, row.sha256):
             yield f"attestation {row.filed}"
 
@@ -81,6 +102,6 @@ def altered_papers(connection: Connection, keys: dict[str, int]) -> Iterator[str
         ),
         keys,
     ):
-        said = Filing.model_validate(orjson.loads(row.body))
-        if (row.filed, said.title, row.document) != (row.ref, row.title, row.sha256):
+        said = read(Filing, row.body)
+        if said is None or (row.filed, said.title, row.document) != (row.ref, row.title, row.sha256):
             yield f"document {row.filed}"

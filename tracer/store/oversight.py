@@ -35,7 +35,10 @@ from tracer.store.tables import AlertRow
 
 @dataclass(slots=True)
 class Watched:
-    """A case that is overseen. alerts: the open findings, with the numbers of their alerts. said: its last row."""
+    """A case that is overseen. alerts: the open findings, with the numbers of their alerts. said: its last row.
+
+    assessed: whether its assessor has seen every leg since it was read.
+    """
 
     preset_id: int
     facts: CaseFacts
@@ -43,6 +46,7 @@ class Watched:
     alerts: dict[Key, int]
     resolved: dict[Key, int]
     said: tuple[str, ...]
+    assessed: bool = False
 
 
 @dataclass(slots=True)
@@ -72,7 +76,9 @@ class Oversight:
         block_id: the tip. blocks: those that have postings.
         """
         for case_id in self._cases_of(chain_id):
-            fresh = case_id not in self.cases
+            fresh = case_id not in self.cases or not self.cases[case_id].assessed
+            if fresh:
+                self.cases.pop(case_id, None)
             watched = self._watched(case_id)
             touched = legs.get(case_id, set())
             if not fresh:
@@ -158,6 +164,7 @@ class Oversight:
 
     def _assess(self, watched: Watched, legs: Collection[int] | None, tip: tuple[int, int] | None, now: int) -> None:
         done = watched.assessor.assess(watched.facts, legs)
+        watched.assessed = True
         self._tell(watched, done, tip, now)
         self._note(watched, done, tip, now)
 

@@ -341,6 +341,8 @@ def note_alert(store: Store, alert_id: int, what: str, actor: str, reason: str, 
                 "SELECT a.rule, a.message, (SELECT e.what FROM alert_event e WHERE e.alert_id = a.id"
                 " ORDER BY e.id DESC LIMIT 1),"
                 " coalesce((SELECT f.tip_id FROM follower f WHERE f.chain_id = a.chain_id),"
+                " (SELECT f.tip_id FROM leg l JOIN asset s ON s.id = l.asset_id JOIN follower f"
+                " ON f.chain_id = s.chain_id WHERE l.id = a.leg_id),"
                 " (SELECT f.tip_id FROM seizure s JOIN follower f ON f.chain_id = s.chain_id JOIN block b"
                 " ON b.id = f.tip_id WHERE s.case_id = a.case_id ORDER BY b.time DESC LIMIT 1))"
                 " FROM alert a WHERE a.id = :a"
