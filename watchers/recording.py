@@ -12,6 +12,7 @@ from tracer.custody.instants import parse_instant
 from tracer.custody.records import KINDS, Control
 from tracer.proof.control.ethereum import ContractSaid
 from tracer.proof.control.shown import Method, contract_question
+from tracer.proof.control.typed import text_of
 from tracer.store.chains import ChainHandle
 from tracer.store.controlled import expected_of
 from tracer.store.recording import Filed, case_of, file_records, naming, note_alert
@@ -60,7 +61,8 @@ def draft_of(table: Mapping[str, Any], base: Path, now: int) -> Draft:
 def control_fields(fields: dict[str, Any], base: Path) -> dict[str, Any]:
     """The fields of a proof of control: a `message` that begins with @ names the file that holds it.
 
-    The file's text is signed as it is; the line feed that editors put at its end is not part of it.
+    The file's text is signed as it is; the line feed that editors put at its end is not part of it. Typed data stands
+    for the text that it is of, which is what is kept.
     """
     if "shown" in fields:
         raise RecordRefused("control: shown: is worked out, not given", "Leave it out. Nothing was written.")
@@ -70,6 +72,8 @@ def control_fields(fields: dict[str, Any], base: Path) -> dict[str, Any]:
             message = (base / message[1:]).read_text(encoding="ascii").removesuffix("\n")
         except (OSError, ValueError) as error:
             raise RecordRefused(f"control: cannot read {message[1:]}: {one_line(error)}") from error
+    if message.lstrip().startswith("{"):
+        message = text_of(message)
     return {**fields, "message": message}
 
 

@@ -1,5 +1,6 @@
 """Control over an account and over a contract, as an officer shows it: a statement, a signature, a record."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,22 @@ def test_a_contract_is_asked_by_the_daemon_alone(office: Office) -> None:
     alone = office.record("exchange-wallet", "eip1271", wallet, office.signed(wallet))
     refused = finish("tracerd", "-c", str(office.config), *alone)
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "contract" in refused.stderr
+
+
+def test_typed_data_is_filed_as_it_was_printed(office: Office) -> None:
+    with Daemon(office.config, office.folder / "tracerd.log"):
+        file = office.folder / "typed.json"
+        file.write_text(office.tracerd("statement", "c-1", "exchange-eth", "--typed"))
+        typed = json.loads(file.read_text())
+        signature = "0x" + bytes(OWNER.sign_typed_data(full_message=typed).signature).hex()
+        said = office.tracerd(*office.record("exchange-eth", "eip712", file, signature))
+        assert said.startswith("recorded control control-1  sha256 ")
+        typed["message"]["purpose"] = "something else"
+        for changed in (json.dumps(typed), "{", json.dumps({**typed, "more": 1})):
+            file.write_text(changed)
+            refused = finish(
+                "tracerd", "-c", str(office.config), *office.record("exchange-eth", "eip712", file, signature)
+            )
+            assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+    history = run("tracer", "--store", str(office.folder / "custody.db"), "case", "history", "c-1")
+    assert "Case: c-1 / Watch: exchange-eth" in " ".join(history.split()) and "{'" not in history

@@ -191,7 +191,9 @@ def test_a_leg_that_arrived_says_on_the_screen_what_it_waits_for(tmp_path: Path)
         assert waiting() == []
 
 
-@pytest.mark.parametrize("table", ["cases", "verdict", "alert", "record", "assessment", "preset", "leg"])
+@pytest.mark.parametrize(
+    "table", ["cases", "verdict", "alert", "record", "assessment", "preset", "leg", "watch", "institution"]
+)
 def test_what_was_said_of_a_case_is_neither_changed_nor_taken_back(tmp_path: Path, table: str) -> None:
     path = tmp_path / "store.db"
     with open_store(path) as store:

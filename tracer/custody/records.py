@@ -337,7 +337,7 @@ class Control(Body):
     method: Literal["bip137", "bip322-simple", "bip322-full", "eip191", "eip712", "eip1271", "eip1271-typed"] = Field(
         description="one of bip137, bip322-simple, bip322-full, eip191, eip712, eip1271, eip1271-typed"
     )
-    message: str = Field(max_length=4000, description="the signed text")
+    message: str = Field(max_length=4000, description="the signed text or typed data, or @FILE that has it")
     signature: str = Field(max_length=100_000, description="the signature, as its method writes it")
     shown: Shown | None = Field(default=None, description="nothing: it is worked out")
 

@@ -135,11 +135,24 @@ def print_history(answer: Answer, screen: Screen) -> None:
 
 
 def said_of(body: Row) -> str:
-    """What a record says, field by field, what it leaves out aside."""
-    texts = (
-        (key, ", ".join(map(str, v)) if isinstance(v, list) else str(v)) for key, v in body.items() if v is not None
-    )
+    """What a record says, field by field, what it leaves out aside; instants as text, signed texts line by line."""
+    texts = ((key, field_text(key, value)) for key, value in body.items() if value is not None)
     return "; ".join(f"{key} {clean(text)}" for key, text in texts if text)
+
+
+INSTANTS = ("start", "end", "valid_from", "valid_to", "closes_at", "not_before", "deadline", "expires_at")
+"""Fields of records that are seconds since 1970."""
+
+
+def field_text(key: str, value: object) -> str:
+    """A field's value as people read it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {field_text(name, one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(field_text("", one) for one in value)
+    if key in INSTANTS and isinstance(value, int) and not isinstance(value, bool):
+        return instant_text(value)
+    return str(value).replace("\n", " / ")
 
 
 def print_alerts(answer: Answer, screen: Screen) -> None:

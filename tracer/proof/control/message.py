@@ -93,7 +93,7 @@ def read(text: str) -> Statement:
     height, _, hash_ = block.partition(" ")
     return Statement(
         *(case, watch, ChainId(chain), address, Holder(bytes.fromhex(holder))),
-        *(int(height), Hash(bytes.fromhex(hash_)), purpose, bytes.fromhex(nonce), _seconds(expires)),
+        *(int(height), Hash(bytes.fromhex(hash_)), purpose, bytes.fromhex(nonce), seconds(expires)),
     )
 
 
@@ -111,7 +111,8 @@ def instant(seconds: int) -> str:
         raise ControlRefused(f"{seconds} seconds since 1970 are not an instant that can be written") from None
 
 
-def _seconds(text: str) -> int:
+def seconds(text: str) -> int:
+    """Read what `instant` writes; raises ControlRefused."""
     try:
         found = (datetime.strptime(text, _INSTANT).replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
     except ValueError as error:

@@ -42,7 +42,7 @@ def upgrade() -> None:
             "case_id, ref, kind, asset_id, target_id, amount, tolerance, max_fee, not_before, deadline, needs_test"
         )
         keep("leg", of=f" OF id, {planned}, record_id")  # which back-fill reads its past may change
-        for table in ("cases", "verdict", "alert"):
+        for table in ("cases", "verdict", "alert", "watch", "institution"):
             keep(table)
 
 
