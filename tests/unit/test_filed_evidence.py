@@ -1,6 +1,7 @@
 """What was known when a record was filed outlives reorgs, and what was superseded is not forgotten."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,23 @@ from store_builder import WALL
 from test_filed_afterwards import filed, told
 from test_oversight_laws import BEIJING, PAYMENTS, Story
 
+from tracer.custody.facts import Arrived, Attested
 from tracer.custody.filing import RecordRefused
 from tracer.custody.judge import WITHDRAWN
-from tracer.custody.records import Approval, Award, Bond, Hold, Inquiry, Power, Quote, Reserve, Valuation, Withdrawal
+from tracer.custody.records import (
+    Approval,
+    Award,
+    Bond,
+    Hold,
+    Inquiry,
+    Power,
+    Quote,
+    Reserve,
+    Statement,
+    Valuation,
+    Withdrawal,
+)
+from tracer.custody.rules.venue import not_attested
 from tracer.report.casestatus import case_status
 from tracer.report.custody import legs
 from tracer.store.casefacts import load_facts
@@ -200,3 +215,20 @@ def test_a_power_is_over_an_address_of_the_case_as_of_a_block(story: Story, watc
         filed(story, "power", Power.model_construct(**body, block=block))
     for at in (BLOCK, "-"):
         filed(story, "power", Power(**{**body, "watch": "agency", "block": at}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_attestation_that_was_filed_when_the_deposit_was_known_does_not_show_it(story: Story, late: bool) -> None:
+    said = Statement(watch="exchange", institution="ex", valid_from=0)
+    known = story.store.oversight.facts(1)
+    leg = next(leg for leg in known.legs.values() if leg.ref == "deposit")
+    filed(story, "attestation", said, second="CO2", ref="a1")
+    [record] = [one for one in story.store.oversight.facts(1).records if one.ref == "a1"]
+    paid = replace(leg, arrivals=(Arrived(1, leg.amount, WALL, 120, 900),), first_block=record.tip_id if late else 900)
+    facts = story.store.oversight.facts(1)
+    facts.attested["exchange"] = [Attested(9, "exchange", "ex", 0, None, record.id)]
+    found = [(one.shown, one.message) for one in not_attested(paid, facts, BEIJING)]
+    text = "leg deposit arrived at exchange; attestation a1 of it was filed when that was known"
+    assert found == ([(False, text)] if late else [])
+    facts.attested["exchange"].append(Attested(1, "exchange", "ex", 0, None))
+    assert not list(not_attested(paid, facts, BEIJING)), "the case file declares one"

@@ -155,13 +155,17 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """An institution's statement that a watched address is its own; bounds are inclusive."""
+    """An institution's statement that a watched address is its own; bounds are inclusive.
+
+    record_id: the record that filed it; None: the case file declares it.
+    """
 
     id: int
     watch: str
     institution: str
     valid_from: int
     valid_to: int | None
+    record_id: int | None = None
 
     def covers(self, time: int) -> bool:
         """Whether it was valid at an instant."""

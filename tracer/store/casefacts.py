@@ -81,7 +81,7 @@ def read_attested(connection: Connection, facts: CaseFacts) -> None:
     facts.attested = {}
     for row in connection.execute(
         text(
-            "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to FROM watch w CROSS JOIN attestation a"
+            "SELECT a.id, w.ref, i.ref, a.valid_from, a.valid_to, a.record_id FROM watch w CROSS JOIN attestation a"
             " ON a.watch_id = w.id JOIN institution i ON i.id = a.institution_id WHERE w.case_id = :c"
             " AND a.watch_id IN (SELECT watch_id FROM attestation)"
             " AND NOT EXISTS (SELECT 1 FROM record n WHERE n.supersedes_id = a.record_id) ORDER BY a.id"

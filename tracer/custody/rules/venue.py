@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tracer.custody.case import LegKind
-from tracer.custody.facts import CaseFacts, LegFacts
+from tracer.custody.facts import Attested, CaseFacts, LegFacts
 from tracer.custody.findings import Found, Rule
 from tracer.custody.instants import instant_text
 from tracer.custody.preset import Preset
+from tracer.custody.record import Record
 from tracer.custody.records import Licence
 from tracer.types import Lane
 
@@ -69,7 +70,7 @@ def licences_of(institution: str | None, facts: CaseFacts, preset: Preset) -> li
 
 
 def not_attested(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]:
-    """EXC-2: no attestation of the deposit address was valid when the deposit arrived."""
+    """EXC-2: no attestation of the deposit address was valid when the deposit arrived, or filed in time to show it."""
     if leg.kind not in (LegKind.DEPOSIT, LegKind.RETURN):
         return
     statements = facts.attested.get(leg.target, [])
@@ -82,11 +83,29 @@ def not_attested(leg: LegFacts, facts: CaseFacts, _: Preset) -> Iterator[Found]:
             (*leg.refs, *(f"attestation:{one.id}" for one in statements)),
             leg=leg.id,
         )
+        return
+    known = [one for one in statements if filed_late(one, leg, facts) is None]
+    unsure = [one for one in leg.arrivals if not any(statement.covers(one.time) for statement in known)]
+    if unsure:
+        late = next(record for one in statements if (record := filed_late(one, leg, facts)) is not None)
+        text = f"leg {leg.ref} arrived at {leg.target}; attestation {late.ref} of it {late.filed_when}"
+        yield Found(f"leg:{leg.ref}", text, (*leg.refs, f"record:{late.id}"), shown=False, leg=leg.id)
+
+
+def filed_late(statement: Attested, leg: LegFacts, facts: CaseFacts) -> Record | None:
+    """The record of an attestation, if the deposit may have been known when it was filed; None if it was not."""
+    record = facts.by_number.get(statement.record_id) if statement.record_id is not None else None
+    return record if record is not None and record.may_have_known(leg.first_block) else None
 
 
 RULES = (
     Rule("EXC-1", "HIGH", Lane.ATTESTED, "the exchange was not licensed when the deposit arrived", on_leg=unlicensed),
     Rule(
-        "EXC-2", "HIGH", Lane.ATTESTED, "the deposit address was not attested, or that had expired", on_leg=not_attested
+        "EXC-2",
+        "HIGH",
+        Lane.ATTESTED,
+        "the deposit address was not attested, or that had expired",
+        on_leg=not_attested,
+        version=2,
     ),
 )
