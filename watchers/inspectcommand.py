@@ -65,7 +65,7 @@ def inspect(given: Any, case: str, as_json: bool, files: tuple[Path, ...], by: s
 def _file(
     given: Any, case: str, by: str, rows: Sequence[Mapping[str, Any]], names: Mapping[tuple[str, str], str]
 ) -> None:
-    """File findings that were not filed before; each is named by a hash of what it says."""
+    """File findings that were not filed before, each named by a hash of what it says, and that others are gone."""
     from tracer.store.reader import snapshot
     from watchers.config import load_config, store_path
     from watchers.recordcommand import send
@@ -83,11 +83,36 @@ def _file(
         tables[ref] = {"kind": "power", "id": ref, "by": by, "block": block, **fields}
     config = load_config(given.config, os.environ, given.overrides)
     with snapshot(store_path(config)) as reader:
-        stored = reader.raw("SELECT body FROM v_record WHERE case_ref = :c AND kind = 'power'", c=case)
-        known = {(said["rule"], said["watch"], said["detail"]) for said in (json.loads(body) for (body,) in stored)}
-    tables = {ref: one for ref, one in tables.items() if (one["rule"], one["watch"], one["detail"]) not in known}
-    if tables:
-        send(given, case, list(tables.values()))
+        rows_ = reader.raw("SELECT record_ref, body FROM v_record WHERE case_ref = :c AND kind = 'power'", c=case)
+        stored = {str(ref): json.loads(body) for ref, body in rows_}
+    found = {(one["rule"], one["watch"], one["detail"]) for one in tables.values()}
+    known = {(said["rule"], said["watch"], said["detail"]) for said in stored.values()}
+    gone = [
+        ended(ref, said, by)
+        for ref, said in stored.items()
+        if said["severity"] != "INFO"
+        and (said["rule"], said["watch"], said["detail"]) not in found
+        and looked_at(said, rows, names)
+    ]
+    fresh = [one for one in tables.values() if (one["rule"], one["watch"], one["detail"]) not in known]
+    if fresh or gone:
+        send(given, case, [*fresh, *gone])
+
+
+def looked_at(said: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], names: Mapping[tuple[str, str], str]) -> bool:
+    """Whether an inspection could tell all that a rule asks of an address."""
+    same = [
+        row for row in rows if (row["rule"], names.get((row["chain"], row["holder"]))) == (said["rule"], said["watch"])
+    ]
+    return bool(same) and all(row["shown"] == "SHOWN" for row in same)
+
+
+def ended(ref: str, said: Mapping[str, Any], by: str) -> dict[str, Any]:
+    """A record that takes the place of one whose finding is no longer there."""
+    detail = f"no longer found: {said['detail']}"[:500]
+    name = f"gone-{sha256(f'{ref}|{detail}'.encode()).hexdigest()[:12]}"
+    about = {"rule": said["rule"], "severity": "INFO", "watch": said["watch"], "detail": detail, "block": "-"}
+    return {"kind": "power", "id": name, "supersedes": ref, "by": by, **about}
 
 
 def _names(config: Any, found: Sequence[Any]) -> dict[tuple[str, str], str]:

@@ -28,7 +28,15 @@ def test_a_delegation_that_an_inspection_finds_is_filed_once_and_alarms(tmp_path
         first = finish(*inspect)
         assert first.returncode == 3 and first.stdout.startswith("recorded power "), first.stderr
         assert "recorded" not in finish(*inspect).stdout, "what is filed already is not filed again"
-    status = json.loads(run("tracer", "--store", str(store), "case", "status", "c-1", "--json", expect=(3,)))
+        status = json.loads(run("tracer", "--store", str(store), "case", "status", "c-1", "--json", expect=(3,)))
+        node.rpc("anvil_setCode", seized, "0x")
+        node.mine(1)
+        run("tracerd", "-c", str(config), "sync")
+        assert finish(*inspect).stdout.startswith("recorded power gone-")
+        assert "recorded" not in finish(*inspect).stdout
+        after = json.loads(run("tracer", "--store", str(store), "case", "status", "c-1", "--json", expect=(4,)))
+        [told_] = after["data"]["alerts"]["gravest"]
+        assert (told_["severity"], after["data"]["sides"]) == ("INFO", []) and "no longer found" in told_["message"]
     told = [(alert["rule"], alert["severity"]) for alert in status["data"]["alerts"]["gravest"]]
     assert told == [("APPROVE-1", "CRITICAL")] and "INCIDENT" in status["data"]["sides"]
     assert delegate[2:].lower() in status["data"]["alerts"]["gravest"][0]["message"].lower()
