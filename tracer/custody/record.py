@@ -15,7 +15,7 @@ from tracer.strict import Table
 from tracer.types import Lane
 
 ID_SAID = "an id of at most 64 letters, digits, dots, - and _, beginning with a letter or digit"
-LINE_SAID = "one line of text that is not empty"
+LINE_SAID = "one line of text, of 1 to 500 characters"
 INSTANT_SAID = "an instant with its offset, such as 2026-06-01T00:00:00Z"
 MONEY_SAID = 'an amount and a currency, such as "1234.56 CNY"'
 AMOUNT_SAID = 'decimal text in display units, such as "1.5"'
