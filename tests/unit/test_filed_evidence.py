@@ -19,6 +19,7 @@ from tracer.custody.records import (
     Bond,
     Hold,
     Inquiry,
+    PlannedLeg,
     Power,
     Quote,
     Reserve,
@@ -232,3 +233,11 @@ def test_an_attestation_that_was_filed_when_the_deposit_was_known_does_not_show_
     assert found == ([(False, text)] if late else [])
     facts.attested["exchange"].append(Attested(1, "exchange", "ex", 0, None))
     assert not list(not_attested(paid, facts, BEIJING)), "the case file declares one"
+
+
+def test_a_leg_whose_deadline_has_passed_cannot_be_planned(story: Story) -> None:
+    says = {"what": "CONSOLIDATE", "asset": "bitcoin:BTC", "from": ("agency",), "to": "authority", "amount": "0.4"}
+    clock = story.play.casework.clock
+    with pytest.raises(RecordRefused, match="has passed"):
+        filed(story, "leg", PlannedLeg.model_validate({**says, "deadline": clock - 1}), second="CO2")
+    filed(story, "leg", PlannedLeg.model_validate({**says, "deadline": clock}), second="CO2")

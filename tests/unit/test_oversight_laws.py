@@ -192,7 +192,20 @@ def test_a_leg_that_arrived_says_on_the_screen_what_it_waits_for(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "table", ["cases", "verdict", "alert", "record", "assessment", "preset", "leg", "watch", "institution"]
+    "table",
+    [
+        "cases",
+        "verdict",
+        "alert",
+        "record",
+        "assessment",
+        "preset",
+        "leg",
+        "watch",
+        "institution",
+        "seizure",
+        "leg_source",
+    ],
 )
 def test_what_was_said_of_a_case_is_neither_changed_nor_taken_back(tmp_path: Path, table: str) -> None:
     path = tmp_path / "store.db"
@@ -201,10 +214,11 @@ def test_what_was_said_of_a_case_is_neither_changed_nor_taken_back(tmp_path: Pat
         for action in ("seizure", "pay", "leak"):
             story.act(action)
     with closing(sqlite3.connect(path)) as connection:
-        before = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+        before = connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
         assert before
         row = f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"
-        for sql in (f"UPDATE {table} SET id = id", f"DELETE FROM {table}", row):
+        column = "case_id" if table == "seizure" else "leg_id" if table == "leg_source" else "id"
+        for sql in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", row):
             with pytest.raises(sqlite3.IntegrityError, match="rows are never changed"):
                 connection.execute(sql)
-        assert connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() == before
+        assert connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall() == before

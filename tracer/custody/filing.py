@@ -213,6 +213,10 @@ def _leg(draft: Draft, facts: CaseFacts) -> None:
     old = None if draft.supersedes is None else facts.leg(draft.supersedes)
     if old is not None and old.arrivals:
         raise RecordRefused(f"leg {draft.supersedes} was paid already", "What happened cannot be planned anew.")
+    deadline = cast(kinds.PlannedLeg, draft.body).deadline
+    if deadline is not None and deadline < facts.clock:
+        text = f"the deadline {instant_text(deadline)} has passed, and a leg that is recorded serves no earlier payment"
+        raise RecordRefused(text)
 
 
 def _sum(draft: Draft, _: CaseFacts) -> None:

@@ -44,6 +44,8 @@ def upgrade() -> None:
         keep("leg", of=f" OF id, {planned}, record_id")  # which back-fill reads its past may change
         for table in ("cases", "verdict", "alert", "watch", "institution"):
             keep(table)
+        keep("seizure", key="o.case_id = NEW.case_id AND o.chain_id = NEW.chain_id")
+        keep("leg_source", key="o.leg_id = NEW.leg_id AND o.watch_id = NEW.watch_id")
 
 
 def add_records() -> None:
@@ -115,17 +117,15 @@ def add_assessments() -> None:
         keep("assessment")
 
 
-def keep(table: str, same: str = "0", of: str = "") -> None:
+def keep(table: str, same: str = "0", of: str = "", key: str = "o.id = NEW.id") -> None:
     """Refuse UPDATE, DELETE and REPLACE of a table's rows.
 
-    same: what else than the id makes a new row the same. of: the columns that stay, all if it is empty.
+    key: what makes a new row the same; same: what else does. of: the columns that stay, all if it is empty.
     """
     stop = f"BEGIN SELECT RAISE(ABORT, '{table} rows are never changed'); END"
     op.execute(f"CREATE TRIGGER {table}_fixed BEFORE UPDATE{of} ON {table} {stop}")
     op.execute(f"CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} {stop}")
-    again = (
-        f"WHEN EXISTS (SELECT 1 FROM {table} o WHERE o.id = NEW.id OR {same})"  # REPLACE would delete without a trigger
-    )
+    again = f"WHEN EXISTS (SELECT 1 FROM {table} o WHERE {key} OR {same})"  # REPLACE would delete without a trigger
     op.execute(f"CREATE TRIGGER {table}_once BEFORE INSERT ON {table} {again} {stop}")
 
 
