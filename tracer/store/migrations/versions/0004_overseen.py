@@ -42,9 +42,10 @@ def upgrade() -> None:
             "case_id, ref, kind, asset_id, target_id, amount, tolerance, max_fee, not_before, deadline, needs_test"
         )
         keep("leg", of=f" OF id, {planned}, record_id")  # which back-fill reads its past may change
-        for table in ("cases", "verdict", "alert", "watch", "institution"):
+        keep("watch", of=" OF id, case_id, holder_id, ref, role, institution_id, birth, outpoints, storage")
+        keep("seizure", of=" OF case_id, chain_id, height", key="o.case_id = NEW.case_id AND o.chain_id = NEW.chain_id")
+        for table in ("cases", "verdict", "alert", "institution"):
             keep(table)
-        keep("seizure", key="o.case_id = NEW.case_id AND o.chain_id = NEW.chain_id")
         keep("leg_source", key="o.leg_id = NEW.leg_id AND o.watch_id = NEW.watch_id")
 
 
