@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
@@ -49,24 +48,19 @@ def sold_below(facts: CaseFacts, preset: Preset) -> Iterator[Found]:
         offered = [ref for ref, one in inquiries.items() if one.asset == body.asset and ref in reserves]
         if body.asset in agreed:
             record, quote = agreed[body.asset]
-            price, whole, words = quote.sum, Fraction(inquiries[quote.inquiry].amount), f"{quote.venue} had won with"
+            price, whole, words = quote.sum, inquiries[quote.inquiry].amount, f"{quote.venue} had won with"
         elif offered:
             record, price = reserves[offered[-1]]
             price = Money(price.currency, ceil(percent_of(price, preset.rules.reserve_percent)))
-            whole, words = Fraction(inquiries[offered[-1]].amount), "the lowest price is"
+            whole, words = inquiries[offered[-1]].amount, "the lowest price is"
         else:
             continue
         refs = (f"record:{sale.id}", f"record:{record.id}")
-        text = f"{body.amount} {body.asset} brought {body.sum}; {words} {price} for {whole_text(whole)}"
+        text = f"{body.amount} {body.asset} brought {body.sum}; {words} {price} for {whole}"
         if price.currency != body.sum.currency:
             yield Found(f"record:{sale.ref}", text, refs, shown=False, severity="WARN")
-        elif body.sum.minor * whole < price.minor * Fraction(body.amount):
+        elif body.sum.minor * Fraction(whole) < price.minor * Fraction(body.amount):
             yield Found(f"record:{sale.ref}", text, refs)
-
-
-def whole_text(amount: Fraction) -> str:
-    """Write an amount that has an end in decimals."""
-    return f"{Decimal(amount.numerator) / Decimal(amount.denominator):f}"
 
 
 def sold_elsewhere(facts: CaseFacts, _: Preset) -> Iterator[Found]:
