@@ -87,11 +87,11 @@ def procedure(
     amount: base units that are still to come.
     """
     preset = preset_if_any(reader, case["case_ref"])
-    if preset is None:
+    if preset is None or not amount:
         return ()
     case_id, _ = numbers_of(reader, case)
     facts = load_facts(reader.connection, case_id)
-    if leg["chain"] not in facts.chains or not amount:
+    if leg["chain"] not in facts.chains:
         return ()
     instant = facts.clock if now is None else now
     found = [one for one in foreseen(facts, preset, leg["leg_number"], amount, instant) if one.rule not in told]
